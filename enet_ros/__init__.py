@@ -1,0 +1,1 @@
+"""Real-time road-scene segmentation with ENet, for ROS 2."""
