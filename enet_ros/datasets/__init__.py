@@ -1,0 +1,1 @@
+"""Data sets: each yields the same Sample."""

@@ -1,0 +1,45 @@
+"""What every inference engine offers."""
+
+import abc
+from typing import Any, Tuple
+
+import numpy as np
+
+
+class Engine(abc.ABC):
+    """A network ready to run at one size: a frame in, its labels out.
+
+    `name` and `precision` say what runs ('torch', 'fp32'), `input_size` is (height, width) and
+    `reason` why this engine was chosen. An engine belongs to the thread that opened it.
+    """
+
+    name: str
+    precision: str
+    input_size: Tuple[int, int]
+    reason: str = 'asked for'
+
+    @abc.abstractmethod
+    def labels(self, frame: np.ndarray) -> np.ndarray:
+        """(H, W, 3) uint8 RGB at `input_size` -> (H, W) uint8 class indices.
+
+        The array may be overwritten by the next call. ValueError for a frame of another size.
+        """
+
+    def logits(self, frame: np.ndarray) -> np.ndarray:
+        """(H, W, 3) uint8 RGB at `input_size` -> (C, H, W) float32, for scoring by upsampled logits."""
+        raise NotImplementedError('engine {} gives labels only'.format(self.name))
+
+    def close(self) -> None:
+        """Release what the engine holds; a second call does nothing."""
+
+    def check(self, frame: np.ndarray) -> None:
+        """Raise ValueError unless `frame` is uint8 RGB of the engine's size."""
+        if frame.dtype != np.uint8 or frame.shape != self.input_size + (3,):
+            raise ValueError('engine {} takes uint8 frames of shape {}, not {} of shape {}'.format(
+                self.name, self.input_size + (3,), frame.dtype, frame.shape))
+
+    def __enter__(self) -> 'Engine':
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self.close()
