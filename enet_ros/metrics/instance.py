@@ -1,0 +1,159 @@
+"""Instance-level IoU (iIoU) as Cityscapes defines it: every object counts alike, whatever its size.
+
+Cordts et al., The Cityscapes Dataset (CVPR 2016), section 4.1, and the evaluator of the public
+`cityscapesscripts`, whose results this equals. An instance's pixels are weighted by the class's average
+instance size over its own size, in true positives and false negatives; false positives, which belong to
+no instance, are not weighted. Groups of objects are no instances and add nothing.
+"""
+
+from typing import Any, Dict, List, Mapping, Optional, Tuple
+
+import numpy as np
+
+from ..classes import IGNORE, ClassTable
+from ..errors import InputError
+from . import scores
+from .confusion import ConfusionMatrix, as_bytes
+
+# Mean instance size in pixels at 2048 x 1024, from cityscapesscripts.
+CITYSCAPES_SIZES = {
+    'person': 3462.4756337644, 'rider': 3930.4788056518, 'car': 12794.0202738185,
+    'truck': 27855.1264367816, 'bus': 35732.1511111111, 'train': 67583.7075812274,
+    'motorcycle': 6298.7200839748, 'bicycle': 4672.3249222261}
+# Labels that are not evaluated, but whose prediction counts as the category: caravan and trailer.
+CITYSCAPES_MEMBERS = {29: 'vehicle', 30: 'vehicle'}
+_PER_CLASS = 1000       # an instance's value is labelId * 1000 + number; smaller values are no instance
+
+
+class InstanceCounts:
+    """What iIoU needs, summed over any number of images; mergeable."""
+
+    def __init__(self, classes: ClassTable, prediction_lut: Optional[np.ndarray] = None,
+                 instance_lut: Optional[np.ndarray] = None, members: Optional[Mapping[int, str]] = None) -> None:
+        """Count for the classes of a table.
+
+        `prediction_lut` (256,) uint8 brings predictions into class indices (`classes.id_table()` for
+        images of labelIds); `members` then names values that are no class but count as a category
+        (CITYSCAPES_MEMBERS for labelIds). `instance_lut` (256,) uint8 gives the class of an instance's
+        labelId; without it the table's own ids.
+        """
+        self.classes = classes
+        self.categories, self._category = _categories(classes)
+        self._instance_class = (classes.id_table() if instance_lut is None else np.asarray(instance_lut))
+        lut = np.arange(256) if prediction_lut is None else np.asarray(prediction_lut, np.int64)
+        # Beyond the classes one more value for each category: what belongs to it without being a class.
+        extended = np.where(lut < len(classes), lut, IGNORE)
+        for value, category in (members or {}).items():
+            if category in self.categories:
+                extended[value] = len(classes) + self.categories.index(category)
+        truth_lut = np.where(np.arange(256) < len(classes), np.arange(256), IGNORE)
+        self._lut = extended.astype(np.uint8)
+        self._matrix = ConfusionMatrix(len(classes) + len(self.categories), extended, truth_lut)
+        # Per class: instances, their pixels, and the sums of the share of each that was found as its
+        # class and as its category.
+        self.count = np.zeros(len(classes), np.int64)
+        self.pixels = np.zeros(len(classes), np.int64)
+        self.found = np.zeros(len(classes))
+        self.found_category = np.zeros(len(classes))
+
+    def update(self, prediction: np.ndarray, truth: np.ndarray, instances: np.ndarray) -> None:
+        """Count one image.
+
+        `prediction` (H, W) uint8 in the coding of `prediction_lut`; `truth` (H, W) uint8 class indices,
+        255 ignored; `instances` (H, W) int: labelId * 1000 + number, smaller where there is no instance.
+        """
+        if instances.shape != truth.shape:
+            raise InputError('instances are {} and truth {}: score both at the same size'.format(
+                instances.shape, truth.shape))
+        self._matrix.update(prediction, truth)
+        inside = (instances > _PER_CLASS) & (instances < 256 * _PER_CLASS)
+        values = instances[inside].astype(np.int64)
+        predicted = self._lut[as_bytes(prediction)[inside]]
+        label = self._instance_class[values // _PER_CLASS]
+        own = self._category_of(label)
+        sizes = np.bincount(values)
+        found = np.bincount(values[predicted == label], minlength=len(sizes))
+        as_category = np.bincount(values[(own >= 0) & (self._category_of(predicted) == own)], minlength=len(sizes))
+        for value in np.flatnonzero(sizes):
+            index = self._instance_class[value // _PER_CLASS]
+            if index < len(self.classes) and self.classes.instances[index]:
+                self.count[index] += 1
+                self.pixels[index] += sizes[value]
+                self.found[index] += found[value] / sizes[value]
+                self.found_category[index] += as_category[value] / sizes[value]
+
+    def _category_of(self, extended: np.ndarray) -> np.ndarray:
+        table = np.full(256, -1)
+        table[:len(self._category)] = self._category
+        return table[extended]
+
+    def merge(self, other: 'InstanceCounts') -> 'InstanceCounts':
+        """Add another part's counts to this one; return self."""
+        if other.classes.names != self.classes.names:
+            raise InputError("instance counts of '{}' and '{}' cannot be merged".format(
+                self.classes.name, other.classes.name))
+        self._matrix.merge(other._matrix)
+        for name in ('count', 'pixels', 'found', 'found_category'):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        return self
+
+    def scores(self, average_sizes: Optional[Mapping[str, float]] = None) -> Dict[str, Any]:
+        """Return class_iiou, category_iiou and their means; NaN and left out where undefined.
+
+        `average_sizes` in pixels per class (CITYSCAPES_SIZES for that benchmark); without them the
+        averages of the instances that were counted.
+        """
+        if average_sizes is None:
+            size = scores.ratio(self.pixels, self.count)
+        else:
+            size = np.array([average_sizes.get(name, np.nan) for name in self.classes.names])
+            missing = [name for name, count, known in zip(self.classes.names, self.count, size)
+                       if count and np.isnan(known)]
+            if missing:
+                raise InputError('no average instance size for: {}'.format(', '.join(missing)))
+        size = np.where(self.count > 0, size, 0)
+        columns = self._matrix.counts[:len(self.classes), :-1]
+        has_instances = np.array(self.classes.instances)
+        false_class = columns.sum(0)[:len(self.classes)] - np.diag(columns)
+        by_class = np.where(
+            has_instances, scores.ratio(size * self.found, size * self.count + false_class), np.nan)
+        by_category = np.array([self._category_score(index, size) for index in range(len(self.categories))])
+        return {'class_iiou': {name: value for name, value, known in zip(
+                    self.classes.names, by_class.tolist(), has_instances) if known},
+                'mean_class_iiou': float(scores.average(by_class)),
+                'category_iiou': dict(zip(self.categories, by_category.tolist())),
+                'mean_category_iiou': float(scores.average(by_category))}
+
+    def _category_score(self, index: int, size: np.ndarray) -> float:
+        inside = self._category == index
+        rows = inside[:len(self.classes)]
+        false = self._matrix.counts[:len(self.classes), :-1][~rows][:, inside].sum()
+        total = (size * self.count)[rows].sum() + false
+        return float(scores.ratio((size * self.found_category)[rows].sum(), total))
+
+    def to_dict(self) -> Dict[str, Any]:
+        """Return what `restore` reads: plain types for JSON."""
+        return {'matrix': self._matrix.counts.tolist(), 'count': self.count.tolist(),
+                'pixels': self.pixels.tolist(), 'found': self.found.tolist(),
+                'found_category': self.found_category.tolist()}
+
+    @classmethod
+    def restore(cls, classes: ClassTable, data: Mapping[str, Any]) -> 'InstanceCounts':
+        """Take counts of `to_dict` up again, to merge or score them; InputError where they do not fit."""
+        counts = cls(classes)
+        try:
+            counts._matrix.merge(ConfusionMatrix.from_counts(data['matrix']))
+            for name, kind in (('count', np.int64), ('pixels', np.int64), ('found', float),
+                               ('found_category', float)):
+                getattr(counts, name)[:] = np.asarray(data[name], kind)
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError("instance counts do not fit class table '{}': {}".format(classes.name, error)) from None
+        return counts
+
+
+def _categories(classes: ClassTable) -> Tuple[List[str], np.ndarray]:
+    """Return the categories made of instance classes, and the category (or -1) of each extended value."""
+    names = [name for name in dict.fromkeys(classes.categories) if name and all(
+        has for has, category in zip(classes.instances, classes.categories) if category == name)]
+    of_class = [names.index(name) if name in names else -1 for name in classes.categories]
+    return names, np.array(of_class + list(range(len(names))))

@@ -1,0 +1,145 @@
+"""All four Cityscapes scores against the real `cityscapesscripts`."""
+
+import json
+
+import cityscapes_oracle as oracle
+import numpy as np
+import pytest
+
+from enet_ros.classes import ClassTable
+from enet_ros.errors import InputError
+from enet_ros.metrics.confusion import ConfusionMatrix
+from enet_ros.metrics.instance import CITYSCAPES_MEMBERS, CITYSCAPES_SIZES, InstanceCounts
+
+CLASSES = ClassTable.load('cityscapes')
+
+
+def ours(frames):
+    ids = CLASSES.id_table()
+    matrix = ConfusionMatrix(len(CLASSES), ids)
+    instances = InstanceCounts(CLASSES, ids, members=CITYSCAPES_MEMBERS)
+    for prediction, truth, instance in frames:
+        matrix.update(prediction, ids[truth])
+        instances.update(prediction, ids[truth], instance)
+    return dict(matrix.scores(CLASSES), **instances.scores(CITYSCAPES_SIZES))
+
+
+def same(value, expected):
+    assert value == pytest.approx(expected, rel=1e-12, abs=1e-12, nan_ok=True)
+
+
+def compare(tmp_path, frames):
+    score, expected = ours(frames), oracle.official(tmp_path, frames)
+    same(score['mean_iou'], expected['averageScoreClasses'])
+    same(score['mean_category_iou'], expected['averageScoreCategories'])
+    same(score['mean_class_iiou'], expected['averageScoreInstClasses'])
+    same(score['mean_category_iiou'], expected['averageScoreInstCategories'])
+    for key, theirs in (('class_iou', 'classScores'), ('class_iiou', 'classInstScores'),
+                        ('category_iou', 'categoryScores'), ('category_iiou', 'categoryInstScores')):
+        for name, value in score[key].items():
+            same(value, expected[theirs][name])
+        left_out = set(expected[theirs]) - set(score[key])
+        assert all(np.isnan(expected[theirs][name]) for name in left_out), left_out
+
+
+@pytest.mark.parametrize('shape', [(1, 1), (1, 7), (60, 91)])
+@pytest.mark.parametrize('seed', range(4))
+def test_random_maps(tmp_path, seed, shape):
+    rng = np.random.default_rng(seed)
+    compare(tmp_path, [oracle.random_maps(rng, shape, blob=1 + seed * 3) for _ in range(3)])
+
+
+def test_full_resolution(tmp_path):
+    compare(tmp_path, [oracle.random_maps(np.random.default_rng(5), (1024, 2048), blob=128)])
+
+
+@pytest.mark.parametrize('labels', [1, 3, 10])
+def test_absent_classes(tmp_path, labels):
+    rng = np.random.default_rng(labels)
+    compare(tmp_path, [oracle.random_maps(rng, (40, 40), labels, noise=0.0)])
+
+
+def test_everything_ignored(tmp_path):
+    maps = oracle.random_maps(np.random.default_rng(1), (20, 20))
+    compare(tmp_path, [(maps[0], np.full((20, 20), 3, np.uint8), np.full((20, 20), 3, np.int32))])
+
+
+@pytest.mark.parametrize('predicted', [0, 9, 18, 29, 30])
+def test_only_ignored_classes_predicted(tmp_path, predicted):
+    _, truth, instances = oracle.random_maps(np.random.default_rng(2), (48, 48))
+    compare(tmp_path, [(np.full_like(truth, predicted), truth, instances)])
+
+
+def test_caravans_count_as_vehicles_by_instance_only(tmp_path):
+    truth = np.full((8, 8), 26, np.uint8)
+    frame = (np.full_like(truth, 29), truth, np.full((8, 8), 26001, np.int32))
+    compare(tmp_path, [frame])
+    score = ours([frame])
+    assert (score['category_iiou']['vehicle'], score['category_iou']['vehicle']) == (1.0, 0.0)
+
+
+def test_groups_add_nothing(tmp_path):
+    truth = np.full((8, 8), 24, np.uint8)
+    group = (np.full_like(truth, 7), truth, truth.astype(np.int32))
+    compare(tmp_path, [group])
+    assert np.isnan(ours([group])['class_iiou']['person'])
+
+
+def test_single_pixel_instances(tmp_path):
+    truth = np.random.default_rng(3).choice(np.array([24, 25, 26, 33], np.uint8), (24, 24))
+    instances = truth.astype(np.int32) * 1000 + np.arange(576).reshape(24, 24)
+    prediction = np.where(np.arange(576).reshape(24, 24) % 3 == 0, 26, truth).astype(np.uint8)
+    compare(tmp_path, [(prediction, truth, instances)])
+
+
+def test_instances_of_ignored_classes(tmp_path):
+    truth = np.repeat(np.array([[29, 30, 26]], np.uint8), 9, 0)
+    instances = truth.astype(np.int32) * 1000 + 1
+    compare(tmp_path, [(np.full_like(truth, 26), truth, instances)])
+
+
+def test_train_ids_and_label_ids_agree():
+    prediction, truth, instances = oracle.random_maps(np.random.default_rng(4), (64, 64))
+    ids = CLASSES.id_table()
+    by_label, by_train = InstanceCounts(CLASSES, ids), InstanceCounts(CLASSES)
+    by_label.update(prediction, ids[truth], instances)
+    by_train.update(ids[prediction], ids[truth], instances)
+    assert by_label.to_dict() == by_train.to_dict()
+
+
+def test_merged_parts_score_as_the_whole():
+    frames = [oracle.random_maps(np.random.default_rng(seed), (50, 50)) for seed in range(4)]
+    ids = CLASSES.id_table()
+    whole, parts = InstanceCounts(CLASSES, ids), [InstanceCounts(CLASSES, ids) for _ in range(2)]
+    for index, (prediction, truth, instances) in enumerate(frames):
+        for counts in (whole, parts[index % 2]):
+            counts.update(prediction, ids[truth], instances)
+    merged = InstanceCounts(CLASSES)
+    for part in parts:
+        merged.merge(InstanceCounts.restore(CLASSES, json.loads(json.dumps(part.to_dict()))))
+    for key, value in merged.scores(CITYSCAPES_SIZES).items():
+        same(value, whole.scores(CITYSCAPES_SIZES)[key])
+
+
+def test_measured_sizes_weigh_instances_alike():
+    camvid = ClassTable.load('camvid')
+    truth = np.full((10, 10), 8, np.uint8)
+    instances = np.full((10, 10), 8001, np.int32)
+    instances[0, 0] = 8002
+    prediction = truth.copy()
+    prediction[0, 0] = 3        # one of two cars missed: half of the instances, a hundredth of the pixels
+    counts = InstanceCounts(camvid)
+    counts.update(prediction, truth, instances)
+    assert counts.scores()['class_iiou']['Car'] == pytest.approx(0.5)
+    with pytest.raises(InputError, match='no average instance size for: Car'):
+        counts.scores(CITYSCAPES_SIZES)
+
+
+def test_other_sizes_and_tables_are_refused():
+    counts = InstanceCounts(CLASSES)
+    with pytest.raises(InputError, match='instances are'):
+        counts.update(np.zeros((2, 2), np.uint8), np.zeros((2, 2), np.uint8), np.zeros((2, 3), np.int32))
+    with pytest.raises(InputError, match='cannot be merged'):
+        counts.merge(InstanceCounts(ClassTable.load('camvid')))
+    with pytest.raises(InputError, match='do not fit'):
+        InstanceCounts.restore(CLASSES, {'matrix': [[1, 2]]})
