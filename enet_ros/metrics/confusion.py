@@ -26,7 +26,8 @@ class ConfusionMatrix:
         value from C on is void (see `ClassTable.mapping_to`). They cost nothing: counting folds them in.
         """
         if not 1 <= num_classes <= MAX_CLASSES:
-            raise InputError('a confusion matrix counts 1 to {} classes, not {}'.format(MAX_CLASSES, num_classes))
+            raise InputError('a confusion matrix counts 1 to {} classes, not {}'.format(
+                MAX_CLASSES, num_classes))
         self.counts = np.zeros((num_classes, num_classes + 1), np.int64)
         self._columns = np.minimum(_lut(prediction_lut), num_classes).astype(np.uint16)
         self._rows = np.minimum(_lut(truth_lut), num_classes).astype(np.uint16) * (num_classes + 1)
@@ -50,7 +51,8 @@ class ConfusionMatrix:
                 whole = array.astype(np.int64)
         except (TypeError, ValueError, OverflowError):
             raise InputError('a confusion matrix must be a table of whole numbers') from None
-        if array.ndim != 2 or array.shape[1] != array.shape[0] + 1 or (whole != array).any() or (whole < 0).any():
+        shaped = array.ndim == 2 and array.shape[1] == array.shape[0] + 1
+        if not shaped or (whole != array).any() or (whole < 0).any():
             raise InputError('a confusion matrix must be (C, C + 1) counts, the last column void, not {}'
                              .format(array.shape))
         matrix = cls(array.shape[0])

@@ -22,24 +22,26 @@ CITYSCAPES_SIZES = {
     'motorcycle': 6298.7200839748, 'bicycle': 4672.3249222261}
 # Labels that are not evaluated, but whose prediction counts as the category: caravan and trailer.
 CITYSCAPES_MEMBERS = {29: 'vehicle', 30: 'vehicle'}
-_PER_CLASS = 1000       # an instance's value is labelId * 1000 + number; smaller values are no instance
+_PER_CLASS = 1000       # Cityscapes: an instance's value is labelId * 1000 + number
 
 
 class InstanceCounts:
     """What iIoU needs, summed over any number of images; mergeable."""
 
     def __init__(self, classes: ClassTable, prediction_lut: Optional[np.ndarray] = None,
-                 instance_lut: Optional[np.ndarray] = None, members: Optional[Mapping[int, str]] = None) -> None:
+                 instance_lut: Optional[np.ndarray] = None,
+                 members: Optional[Mapping[int, str]] = None) -> None:
         """Count for the classes of a table.
 
         `prediction_lut` (256,) uint8 brings predictions into class indices (`classes.id_table()` for
         images of labelIds); `members` then names values that are no class but count as a category
         (CITYSCAPES_MEMBERS for labelIds). `instance_lut` (256,) uint8 gives the class of an instance's
-        labelId; without it the table's own ids.
+        labelId where instances are coded as Cityscapes does, labelId * 1000 + number; without it any
+        non-zero number is an instance of the class that the truth has there.
         """
         self.classes = classes
         self.categories, self._category = _categories(classes)
-        self._instance_class = (classes.id_table() if instance_lut is None else np.asarray(instance_lut))
+        self._instance_lut = None if instance_lut is None else np.asarray(instance_lut, np.uint8)
         lut = np.arange(256) if prediction_lut is None else np.asarray(prediction_lut, np.int64)
         # Beyond the classes one more value for each category: what belongs to it without being a class.
         extended = np.where(lut < len(classes), lut, IGNORE)
@@ -60,27 +62,37 @@ class InstanceCounts:
         """Count one image.
 
         `prediction` (H, W) uint8 in the coding of `prediction_lut`; `truth` (H, W) uint8 class indices,
-        255 ignored; `instances` (H, W) int: labelId * 1000 + number, smaller where there is no instance.
+        255 ignored; `instances` (H, W) int: an object's number, or as `instance_lut` has it.
         """
         if instances.shape != truth.shape:
             raise InputError('instances are {} and truth {}: score both at the same size'.format(
                 instances.shape, truth.shape))
         self._matrix.update(prediction, truth)
-        inside = (instances > _PER_CLASS) & (instances < 256 * _PER_CLASS)
-        values = instances[inside].astype(np.int64)
+        inside, label = self._objects(as_bytes(truth), instances)
         predicted = self._lut[as_bytes(prediction)[inside]]
-        label = self._instance_class[values // _PER_CLASS]
         own = self._category_of(label)
-        sizes = np.bincount(values)
-        found = np.bincount(values[predicted == label], minlength=len(sizes))
-        as_category = np.bincount(values[(own >= 0) & (self._category_of(predicted) == own)], minlength=len(sizes))
-        for value in np.flatnonzero(sizes):
-            index = self._instance_class[value // _PER_CLASS]
-            if index < len(self.classes) and self.classes.instances[index]:
-                self.count[index] += 1
-                self.pixels[index] += sizes[value]
-                self.found[index] += found[value] / sizes[value]
-                self.found_category[index] += as_category[value] / sizes[value]
+        # One number an object and class: what the objects of one value share is their class.
+        keys, which = np.unique(instances[inside].astype(np.int64) * 256 + label, return_inverse=True)
+        sizes = np.bincount(which)
+        found = np.bincount(which[predicted == label], minlength=len(sizes)) / sizes
+        in_category = (own >= 0) & (self._category_of(predicted) == own)
+        found_category = np.bincount(which[in_category], minlength=len(sizes)) / sizes
+        index = keys % 256
+        for total, part in ((self.count, 1), (self.pixels, sizes), (self.found, found),
+                            (self.found_category, found_category)):
+            np.add.at(total, index, part)
+
+    def _objects(self, truth: np.ndarray, instances: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+        """Return where instances of counted classes are, (H, W) bool, and the class of each such pixel."""
+        if self._instance_lut is None:
+            inside, label = instances > 0, truth
+        else:
+            inside = (instances > _PER_CLASS) & (instances < 256 * _PER_CLASS)
+            label = self._instance_lut[np.where(inside, instances // _PER_CLASS, 0)]
+        counted = np.zeros(256, bool)
+        counted[:len(self.classes)] = self.classes.instances
+        inside = inside & counted[label]
+        return inside, label[inside]
 
     def _category_of(self, extended: np.ndarray) -> np.ndarray:
         table = np.full(256, -1)
@@ -147,7 +159,8 @@ class InstanceCounts:
                                ('found_category', float)):
                 getattr(counts, name)[:] = np.asarray(data[name], kind)
         except (KeyError, TypeError, ValueError) as error:
-            raise InputError("instance counts do not fit class table '{}': {}".format(classes.name, error)) from None
+            raise InputError("instance counts do not fit class table '{}': {}".format(
+                classes.name, error)) from None
         return counts
 
 

@@ -4,7 +4,8 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from enet_ros.classes import ClassTable
@@ -132,7 +133,8 @@ def test_counts_do_not_overflow():
     assert (big + big).counts[0, 0] == 2 ** 41
 
 
-@pytest.mark.parametrize('counts', [[[1, 2]] * 2, [[-1, 0]], [[0.5, 0]], 'text', [[None, 1]], [1, 2], [[1e300, 0]]])
+@pytest.mark.parametrize('counts', [
+    [[1, 2]] * 2, [[-1, 0]], [[0.5, 0]], 'text', [[None, 1]], [1, 2], [[1e300, 0]]])
 def test_bad_counts_are_refused(counts):
     with pytest.raises(InputError, match='confusion matrix must be'):
         ConfusionMatrix.from_counts(counts)

@@ -17,7 +17,7 @@ CLASSES = ClassTable.load('cityscapes')
 def ours(frames):
     ids = CLASSES.id_table()
     matrix = ConfusionMatrix(len(CLASSES), ids)
-    instances = InstanceCounts(CLASSES, ids, members=CITYSCAPES_MEMBERS)
+    instances = InstanceCounts(CLASSES, ids, ids, CITYSCAPES_MEMBERS)
     for prediction, truth, instance in frames:
         matrix.update(prediction, ids[truth])
         instances.update(prediction, ids[truth], instance)
@@ -101,7 +101,7 @@ def test_instances_of_ignored_classes(tmp_path):
 def test_train_ids_and_label_ids_agree():
     prediction, truth, instances = oracle.random_maps(np.random.default_rng(4), (64, 64))
     ids = CLASSES.id_table()
-    by_label, by_train = InstanceCounts(CLASSES, ids), InstanceCounts(CLASSES)
+    by_label, by_train = InstanceCounts(CLASSES, ids, ids), InstanceCounts(CLASSES, None, ids)
     by_label.update(prediction, ids[truth], instances)
     by_train.update(ids[prediction], ids[truth], instances)
     assert by_label.to_dict() == by_train.to_dict()
@@ -110,7 +110,7 @@ def test_train_ids_and_label_ids_agree():
 def test_merged_parts_score_as_the_whole():
     frames = [oracle.random_maps(np.random.default_rng(seed), (50, 50)) for seed in range(4)]
     ids = CLASSES.id_table()
-    whole, parts = InstanceCounts(CLASSES, ids), [InstanceCounts(CLASSES, ids) for _ in range(2)]
+    whole, *parts = [InstanceCounts(CLASSES, ids, ids) for _ in range(3)]
     for index, (prediction, truth, instances) in enumerate(frames):
         for counts in (whole, parts[index % 2]):
             counts.update(prediction, ids[truth], instances)
@@ -124,8 +124,8 @@ def test_merged_parts_score_as_the_whole():
 def test_measured_sizes_weigh_instances_alike():
     camvid = ClassTable.load('camvid')
     truth = np.full((10, 10), 8, np.uint8)
-    instances = np.full((10, 10), 8001, np.int32)
-    instances[0, 0] = 8002
+    instances = np.full((10, 10), 1, np.int32)
+    instances[0, 0] = 2
     prediction = truth.copy()
     prediction[0, 0] = 3        # one of two cars missed: half of the instances, a hundredth of the pixels
     counts = InstanceCounts(camvid)
@@ -143,3 +143,14 @@ def test_other_sizes_and_tables_are_refused():
         counts.merge(InstanceCounts(ClassTable.load('camvid')))
     with pytest.raises(InputError, match='do not fit'):
         InstanceCounts.restore(CLASSES, {'matrix': [[1, 2]]})
+
+
+def test_numbered_objects_score_as_coded_ones():
+    prediction, truth, instances = oracle.random_maps(np.random.default_rng(6), (64, 64))
+    ids = CLASSES.id_table()
+    coded, numbered = InstanceCounts(CLASSES, ids, ids), InstanceCounts(CLASSES, ids)
+    coded.update(prediction, ids[truth], instances)
+    numbered.update(prediction, ids[truth], np.where(instances > 1000, instances % 1000 + 1, 0))
+    assert coded.count.tolist() == numbered.count.tolist() and coded.count.sum() > 10
+    same(coded.found_category, numbered.found_category)
+    same(coded.found, numbered.found)
