@@ -1,0 +1,144 @@
+"""How sure a score is: bootstrap confidence intervals over sequences or blocks of frames.
+
+Neighbouring frames of a drive resemble each other, so that resampling single frames would promise far
+too much. Whole sequences are drawn where there are enough of them, else blocks of consecutive frames
+(Kuensch, The jackknife and the bootstrap for general stationary observations, 1989; blocks here do not
+overlap).
+"""
+
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Sequence, Tuple
+
+import numpy as np
+
+from ..errors import InputError
+from . import scores
+
+SEQUENCES_NEEDED = 10       # below this, blocks within the sequences are drawn
+MAX_BLOCK = 30              # frames: a second or two of video
+BLOCKS_WANTED = 20
+_MAX_KEPT = 1024            # blocks; beyond it neighbours are joined, which bounds memory
+
+
+class Block(NamedTuple):
+    """Confusion counts of some consecutive frames of one sequence."""
+
+    sequence: str
+    frames: int
+    counts: np.ndarray      # (C, C + 1) int64
+
+
+class BlockCounts:
+    """Per-frame confusion counts, kept as blocks of consecutive frames in bounded memory."""
+
+    def __init__(self) -> None:
+        """Start without frames."""
+        self.blocks: List[Block] = []
+        self._length = 1
+
+    def add(self, sequence: str, counts: np.ndarray) -> None:
+        """Add the (C, C + 1) counts of the next frame, as `ConfusionMatrix.update` returns them."""
+        last = self.blocks[-1] if self.blocks else None
+        if last is not None and last.sequence == sequence and last.frames < self._length:
+            self.blocks[-1] = _join(last, Block(sequence, 1, counts))
+        else:
+            self.blocks.append(Block(sequence, 1, counts.copy()))
+        if len(self.blocks) > _MAX_KEPT and self._length < MAX_BLOCK:
+            self._length *= 2
+            self.blocks = _coarsen(self.blocks, self._length)
+
+    def merge(self, other: 'BlockCounts') -> 'BlockCounts':
+        """Take over another part's blocks; return self."""
+        self.blocks += other.blocks
+        self._length = max(self._length, other._length)
+        return self
+
+    def units(self) -> Tuple[str, np.ndarray]:
+        """Return what is resampled, 'sequence' or 'block of N frames', and its counts (N, C, C + 1)."""
+        sequences = dict.fromkeys(block.sequence for block in self.blocks)
+        if len(sequences) >= SEQUENCES_NEEDED:
+            totals: Dict[str, Any] = {}
+            for block in self.blocks:
+                totals[block.sequence] = totals.get(block.sequence, 0) + block.counts
+            return 'sequence', np.stack(list(totals.values()))
+        frames = sum(block.frames for block in self.blocks)
+        length = max(1, min(MAX_BLOCK, frames // BLOCKS_WANTED))
+        blocks = _coarsen(self.blocks, length)
+        name = 'block of {} frames'.format(max([length] + [block.frames for block in blocks]))
+        return name, np.stack([block.counts for block in blocks]) if blocks else np.zeros((0, 1, 2), np.int64)
+
+    def to_list(self) -> List[Dict[str, Any]]:
+        """Return what `restore` reads: plain types for JSON."""
+        return [{'sequence': block.sequence, 'frames': block.frames, 'counts': block.counts.tolist()}
+                for block in self.blocks]
+
+    @classmethod
+    def restore(cls, data: Sequence[Mapping[str, Any]]) -> 'BlockCounts':
+        """Take blocks of `to_list` up again; InputError where they are none."""
+        made = cls()
+        try:
+            made.blocks = [Block(str(entry['sequence']), int(entry['frames']),
+                                 np.asarray(entry['counts'], np.int64)) for entry in data]
+            shapes = {block.counts.shape for block in made.blocks}
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError('these are no blocks of confusion counts: {!r}'.format(error)) from None
+        if any(len(shape) != 2 or shape[1] != shape[0] + 1 for shape in shapes) or len(shapes) > 1:
+            raise InputError('blocks of confusion counts must all be (C, C + 1), not {}'.format(sorted(shapes)))
+        return made
+
+
+def intervals(blocks: BlockCounts, names: Sequence[str], level: float = 0.95, resamples: int = 1000,
+              seed: int = 0) -> Dict[str, Any]:
+    """Return percentile intervals of the main scores, as JSON-ready types.
+
+    Keys: `level`, `resamples`, `unit`, `units`, and [low, high] for `mean_iou`, `global_accuracy`,
+    `class_average_accuracy` and, by name, each `class_iou`. With fewer than two units nothing can be
+    resampled and the limits are NaN.
+    """
+    unit, counts = blocks.units()
+    result: Dict[str, Any] = {'level': level, 'resamples': resamples, 'unit': unit, 'units': len(counts)}
+    drawn = resample(counts, resamples, seed)
+    whole: Dict[str, Callable[[np.ndarray], np.ndarray]] = {
+        'mean_iou': scores.mean_iou,
+        'global_accuracy': scores.global_accuracy,
+        'class_average_accuracy': lambda counts: scores.average(scores.class_accuracy(counts)),
+    }
+    for name, score in whole.items():
+        result[name] = _limits(score(drawn), level) if len(counts) > 1 else [float('nan')] * 2
+    per_class = scores.class_iou(drawn)
+    result['class_iou'] = {
+        name: _limits(per_class[:, index], level) if len(counts) > 1 else [float('nan')] * 2
+        for index, name in enumerate(names)}
+    return result
+
+
+def resample(counts: np.ndarray, resamples: int, seed: int = 0) -> np.ndarray:
+    """Draw N units with replacement, `resamples` times: (N, C, C + 1) -> (resamples, C, C + 1) sums."""
+    units = len(counts)
+    if not units:
+        return np.zeros((resamples,) + counts.shape[1:], np.int64)
+    weights = np.random.RandomState(seed).multinomial(units, np.full(units, 1 / units), size=resamples)
+    return np.einsum('ru,uij->rij', weights, counts)
+
+
+def _limits(values: np.ndarray, level: float) -> List[float]:
+    values = values[~np.isnan(values)]
+    if not len(values):
+        return [float('nan')] * 2
+    tail = 50 * (1 - level)
+    return [float(limit) for limit in np.percentile(values, [tail, 100 - tail])]
+
+
+def _join(first: Block, second: Block) -> Block:
+    return Block(first.sequence, first.frames + second.frames, first.counts + second.counts)
+
+
+def _coarsen(blocks: Sequence[Block], length: int) -> List[Block]:
+    """Join neighbours of one sequence into blocks of at least `length` frames; a short rest joins the last."""
+    joined: List[Block] = []
+    for block in blocks:
+        fits = joined and joined[-1].sequence == block.sequence and joined[-1].frames < length
+        if fits:
+            joined[-1] = _join(joined[-1], block)
+        else:
+            joined.append(block)
+    return joined

@@ -1,0 +1,88 @@
+"""Confidence intervals: their units, their coverage, their bounded memory."""
+
+import json
+
+import numpy as np
+import pytest
+
+from enet_ros.errors import InputError
+from enet_ros.metrics import bootstrap
+from enet_ros.metrics.bootstrap import BlockCounts, intervals
+
+
+def frame(right: int, wrong: int) -> np.ndarray:
+    return np.array([[right, wrong, 0], [0, 10, 0]])
+
+
+def filled(frames, sequences=1):
+    blocks = BlockCounts()
+    for index, counts in enumerate(frames):
+        blocks.add('drive {}'.format(index * sequences // len(frames)), counts)
+    return blocks
+
+
+def test_equal_frames_leave_no_doubt():
+    result = intervals(filled([frame(8, 2)] * 60), ['a', 'b'])
+    assert result['mean_iou'] == pytest.approx([0.5 * (0.8 + 10 / 12)] * 2)
+    assert result['class_iou']['a'] == pytest.approx([0.8, 0.8])
+    assert result['unit'] == 'block of 3 frames' and result['units'] == 20
+
+
+def test_sequences_are_drawn_where_there_are_enough():
+    unit, counts = filled([frame(index, 0) for index in range(40)], sequences=10).units()
+    assert unit == 'sequence' and counts.shape == (10, 2, 3)
+    assert counts[0, 0, 0] == 0 + 1 + 2 + 3
+    assert filled([frame(1, 1)] * 40, sequences=9).units()[0] == 'block of 2 frames'
+
+
+def test_blocks_never_span_sequences():
+    _, counts = filled([frame(1, 0)] * 90, sequences=3).units()
+    assert counts[:, 0, 0].sum() == 90
+    assert counts[:, 0, 0].max() <= 30
+
+
+def test_slow_changes_widen_the_interval():
+    # The same hundred frames: shuffled, neighbours say something new; sorted, they repeat each other.
+    frames = [frame(index, 100 - index) for index in range(100)]
+    shuffled = [frames[index] for index in np.random.default_rng(0).permutation(100)]
+    widths = [np.diff(intervals(filled(order), ['a', 'b'])['global_accuracy']) for order in (frames, shuffled)]
+    assert widths[0] > 1.5 * widths[1]
+
+
+def test_interval_covers_the_truth_as_often_as_it_says():
+    rng, hits = np.random.default_rng(1), 0
+    for trial in range(200):
+        right = rng.binomial(100, 0.7, 200)
+        low, high = intervals(filled([frame(count, 100 - count) for count in right]), ['a', 'b'],
+                              resamples=200, seed=trial)['class_iou']['a']
+        hits += low <= 0.7 <= high
+    assert 0.86 <= hits / 200 <= 0.99      # 95 % nominal; 20 units make it slightly narrow
+
+
+def test_memory_is_bounded_and_nothing_is_lost():
+    blocks = filled([frame(1, 2)] * 5000)
+    assert len(blocks.blocks) <= 1024
+    assert sum(block.counts for block in blocks.blocks)[0].tolist() == [5000, 10000, 0]
+
+
+def test_merge_and_json():
+    first, second = filled([frame(1, 2)] * 30), filled([frame(3, 4)] * 30)
+    merged = BlockCounts.restore(json.loads(json.dumps(first.merge(second).to_list())))
+    assert merged.units()[1].sum(0).tolist() == [[120, 180, 0], [0, 600, 0]]
+    with pytest.raises(InputError, match='no blocks'):
+        BlockCounts.restore([{'frames': 1}])
+    with pytest.raises(InputError, match='must all be'):
+        BlockCounts.restore([{'sequence': '', 'frames': 1, 'counts': [[1]]}])
+
+
+@pytest.mark.parametrize('frames', [0, 1])
+def test_too_few_units_give_no_interval(frames):
+    result = intervals(filled([frame(1, 1)] * frames), ['a', 'b'])
+    assert np.isnan(result['mean_iou']).all() and result['units'] == frames
+
+
+def test_resampling_is_reproducible():
+    counts = np.random.default_rng(0).integers(0, 9, (12, 2, 3))
+    first, again, other = [bootstrap.resample(counts, 50, seed) for seed in (3, 3, 4)]
+    assert (first == again).all() and (first != other).any()
+    assert first.shape == (50, 2, 3)
