@@ -5,6 +5,12 @@ from typing import Any, Tuple
 
 import numpy as np
 
+from ..errors import InputError
+
+
+class EngineError(InputError):
+    """An engine that is not there, cannot be built here or gave a wrong answer when checked."""
+
 
 class Engine(abc.ABC):
     """A network ready to run at one size: a frame in, its labels out.

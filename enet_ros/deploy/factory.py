@@ -1,0 +1,62 @@
+"""Which engine runs: the fastest that is there, and why."""
+
+import importlib
+from pathlib import Path
+from typing import List, Optional, Tuple, Union
+
+from ..errors import InputError
+from ..weights import Checkpoint
+from .engine import Engine, EngineError
+
+# Each module has available() -> None or why not, and open(checkpoint, input_size, precision, cache, threads).
+_MODULES = {
+    'tensorrt': ('tensorrt_engine',),
+    'torch': ('cuda_engine', 'torch_engine'),
+    'openvino': ('openvino_engine',),
+}
+_AUTO = ('tensorrt_engine', 'cuda_engine', 'openvino_engine', 'torch_engine')
+ENGINES = ('auto',) + tuple(_MODULES)
+PRECISIONS = ('fp32', 'fp16', 'bf16')
+
+
+def open_engine(checkpoint: Checkpoint, engine: str = 'auto', precision: Optional[str] = None,
+                input_size: Optional[Tuple[int, int]] = None, cache: Union[None, str, Path] = None,
+                threads: Optional[int] = None) -> Engine:
+    """Open the named engine, or with 'auto' the first that works of TensorRT, CUDA, OpenVINO, torch.
+
+    `precision` is 'fp32', 'fp16' or 'bf16', the engine's own choice where None; `input_size` is
+    (height, width), multiples of 8; `cache` the folder of built engines; `threads` the CPU's share.
+    The engine's `reason` tells what was passed over. InputError where an option is wrong or no
+    engine works.
+    """
+    if engine not in ENGINES:
+        raise InputError(f"engine is '{engine}'; it is one of {', '.join(ENGINES)}")
+    if precision is not None and precision not in PRECISIONS:
+        raise InputError(f"precision is '{precision}'; it is one of {', '.join(PRECISIONS)}")
+    if threads is not None and threads < 1:
+        raise InputError(f'threads is {threads}; at least 1 is needed')
+    size = _checked_size(input_size or checkpoint.input_size)
+    folder = None if cache is None else Path(cache).expanduser()
+    passed: List[str] = []
+    for name in _AUTO if engine == 'auto' else _MODULES[engine]:
+        label = name.replace('_engine', '')
+        try:
+            module = importlib.import_module('.' + name, __package__)
+            refusal = module.available()
+            if refusal is None:
+                opened: Engine = module.open(checkpoint, size, precision, folder, threads)
+                asked = 'first that works' if engine == 'auto' else 'asked for'
+                opened.reason = '; '.join([f'{label}: {asked}'] + passed)
+                return opened
+        except (ImportError, EngineError) as error:     # torch itself may be missing
+            refusal = str(error)
+        passed.append(f'{label}: {refusal}')
+    raise EngineError(f"no engine for '{engine}' ({'; '.join(passed)})")
+
+
+def _checked_size(size: Tuple[int, int]) -> Tuple[int, int]:
+    height, width = (int(side) for side in size)
+    if height <= 0 or width <= 0 or height % 8 or width % 8:
+        raise InputError(f'input size {height}x{width}: height and width are multiples of 8, '
+                         f'for example {max(8, height // 8 * 8)}x{max(8, width // 8 * 8)}')
+    return height, width

@@ -1,0 +1,181 @@
+"""sensor_msgs/Image and CompressedImage data to arrays and back, without importing ROS.
+
+Encodings follow sensor_msgs/image_encodings.h. Plain 8-bit colour is viewed in place; everything
+else becomes a new array by cv_bridge's conversions where it is installed and by the same
+conversions of OpenCV where it is not.
+"""
+
+import functools
+from typing import Any, Callable, NamedTuple, Optional, Tuple
+
+import cv2
+import numpy as np
+
+from .errors import InputError
+
+MAX_SIDE = 1 << 14          # beyond any camera; keeps a hostile header from allocating gigabytes
+MAX_PIXELS = 1 << 26
+
+
+class ImageError(InputError):
+    """An image message that contradicts itself or has an encoding nobody here knows."""
+
+
+class _Layout(NamedTuple):
+    """How an encoding lies in memory, and cvtColor's code that makes three 8-bit channels of it."""
+
+    channels: int
+    dtype: Any
+    order: str              # of the result
+    code: Any = None        # None: it is three plain channels already
+
+
+# ROS names a Bayer pattern by its first row, OpenCV by the second pixel of the second row.
+_ENCODINGS = {
+    'rgb8': _Layout(3, np.uint8, 'rgb'),
+    'bgr8': _Layout(3, np.uint8, 'bgr'),
+    '8UC3': _Layout(3, np.uint8, 'bgr'),
+    'rgba8': _Layout(4, np.uint8, 'rgb', cv2.COLOR_RGBA2RGB),
+    'bgra8': _Layout(4, np.uint8, 'bgr', cv2.COLOR_BGRA2BGR),
+    '8UC4': _Layout(4, np.uint8, 'bgr', cv2.COLOR_BGRA2BGR),
+    'mono8': _Layout(1, np.uint8, 'rgb', cv2.COLOR_GRAY2RGB),
+    '8UC1': _Layout(1, np.uint8, 'rgb', cv2.COLOR_GRAY2RGB),
+    'rgb16': _Layout(3, np.uint16, 'rgb'),
+    'bgr16': _Layout(3, np.uint16, 'bgr'),
+    '16UC3': _Layout(3, np.uint16, 'bgr'),
+    'rgba16': _Layout(4, np.uint16, 'rgb', cv2.COLOR_RGBA2RGB),
+    'bgra16': _Layout(4, np.uint16, 'bgr', cv2.COLOR_BGRA2BGR),
+    '16UC4': _Layout(4, np.uint16, 'bgr', cv2.COLOR_BGRA2BGR),
+    'mono16': _Layout(1, np.uint16, 'rgb', cv2.COLOR_GRAY2RGB),
+    '16UC1': _Layout(1, np.uint16, 'rgb', cv2.COLOR_GRAY2RGB),
+    'bayer_rggb8': _Layout(1, np.uint8, 'rgb', cv2.COLOR_BayerBG2RGB),
+    'bayer_bggr8': _Layout(1, np.uint8, 'rgb', cv2.COLOR_BayerRG2RGB),
+    'bayer_gbrg8': _Layout(1, np.uint8, 'rgb', cv2.COLOR_BayerGR2RGB),
+    'bayer_grbg8': _Layout(1, np.uint8, 'rgb', cv2.COLOR_BayerGB2RGB),
+    'bayer_rggb16': _Layout(1, np.uint16, 'rgb', cv2.COLOR_BayerBG2RGB),
+    'bayer_bggr16': _Layout(1, np.uint16, 'rgb', cv2.COLOR_BayerRG2RGB),
+    'bayer_gbrg16': _Layout(1, np.uint16, 'rgb', cv2.COLOR_BayerGR2RGB),
+    'bayer_grbg16': _Layout(1, np.uint16, 'rgb', cv2.COLOR_BayerGB2RGB),
+    'yuv422': _Layout(2, np.uint8, 'rgb', cv2.COLOR_YUV2RGB_UYVY),
+    'uyvy': _Layout(2, np.uint8, 'rgb', cv2.COLOR_YUV2RGB_UYVY),
+    'yuv422_yuy2': _Layout(2, np.uint8, 'rgb', cv2.COLOR_YUV2RGB_YUYV),
+    'yuyv': _Layout(2, np.uint8, 'rgb', cv2.COLOR_YUV2RGB_YUYV),
+}
+ENCODINGS = tuple(sorted(_ENCODINGS))
+# What cv_bridge of Humble and of Jazzy both convert to colour.
+BRIDGED = frozenset(name for name in ENCODINGS if 'UC' not in name and name not in ('uyvy', 'yuyv'))
+
+
+def to_array(data: Any, height: int, width: int, encoding: str, step: int,
+             is_bigendian: bool = False) -> Tuple[np.ndarray, str]:
+    """Return a message's pixels as (H, W, 3) uint8 and their order, 'rgb' or 'bgr'.
+
+    `data` is anything with the buffer protocol; rows may be padded (`step` beyond the pixels), the
+    last row need not be. 8-bit colour is a view of `data`, valid as long as it; 16-bit values are
+    scaled by 255/65535. ImageError says what is wrong with the message.
+    """
+    layout = _ENCODINGS.get(encoding)
+    if layout is None:
+        raise ImageError(f"encoding '{encoding}' is not known; known are {', '.join(ENCODINGS)}")
+    rows = _rows(data, height, width, step, layout, is_bigendian, encoding)
+    if layout.code is None and layout.dtype is np.uint8:
+        return rows, layout.order
+    if 'bayer' in encoding and (height < 2 or width < 2):
+        raise ImageError(f'a {encoding} image of {width}x{height} holds no whole pattern')
+    rows = np.ascontiguousarray(rows.astype(layout.dtype, copy=False))
+    bridge = cv_bridge_conversion() if encoding in BRIDGED else None
+    convert = bridge or convert_by_opencv
+    return convert(rows, encoding, layout.order + '8'), layout.order
+
+
+def convert_by_opencv(rows: np.ndarray, encoding: str, target: str) -> np.ndarray:
+    """Pixels of any known encoding, native byte order -> (H, W, 3) uint8; `target` is its 'rgb8' or 'bgr8'.
+
+    Colour first, then depth, rounding as cv_bridge does.
+    """
+    layout = _ENCODINGS[encoding]
+    colour = rows if layout.code is None else cv2.cvtColor(rows, layout.code)
+    if layout.order + '8' != target:
+        colour = cv2.cvtColor(colour, cv2.COLOR_RGB2BGR)
+    return colour if colour.dtype == np.uint8 else cv2.convertScaleAbs(colour, alpha=255 / 65535)
+
+
+@functools.lru_cache(maxsize=None)
+def cv_bridge_conversion() -> Optional[Callable[[np.ndarray, str, str], np.ndarray]]:
+    """Return cv_bridge's conversion (pixels, encoding, target); None where it is not or does not load."""
+    try:
+        from cv_bridge.boost.cv_bridge_boost import cvtColor2
+    except Exception:   # builds against another NumPy fail with more than ImportError
+        return None
+    return cvtColor2
+
+
+def _rows(data: Any, height: int, width: int, step: int, layout: _Layout, is_bigendian: bool,
+          encoding: str) -> np.ndarray:
+    """View the pixels inside `data`, (H, W) or (H, W, channels), after checking every length."""
+    if not (0 < height <= MAX_SIDE and 0 < width <= MAX_SIDE and height * width <= MAX_PIXELS):
+        raise ImageError(f'an image of {width}x{height} pixels cannot be segmented')
+    if layout.channels == 2 and width % 2:
+        raise ImageError(f'a {encoding} image has an even width, not {width}')
+    dtype = np.dtype(layout.dtype).newbyteorder('>' if is_bigendian else '<')
+    row = width * layout.channels * dtype.itemsize
+    if step < row:
+        raise ImageError(f'step is {step} bytes, but a row of {width} {encoding} pixels takes {row}')
+    buffer = np.frombuffer(data, np.uint8)
+    needed = step * (height - 1) + row
+    if buffer.size < needed:
+        raise ImageError(f'data is {buffer.size} bytes, but {height} rows of step {step} take {needed}')
+    shape: Tuple[int, ...] = (height, width)
+    strides: Tuple[int, ...] = (step, layout.channels * dtype.itemsize)
+    if layout.channels > 1:
+        shape, strides = shape + (layout.channels,), strides + (dtype.itemsize,)
+    return np.ndarray(shape, dtype, buffer=buffer.data, strides=strides)
+
+
+def decode_compressed(data: Any, format: str = '') -> Tuple[np.ndarray, str]:
+    """Decode a CompressedImage's JPEG or PNG to (H, W, 3) uint8 'bgr', as OpenCV gives it.
+
+    ImageError where the data is no picture, or one too large; `format` is only used to say so.
+    """
+    buffer = np.frombuffer(data, np.uint8)
+    height, width = picture_size(buffer[:1 << 16].tobytes())
+    if height and not (height <= MAX_SIDE and width <= MAX_SIDE and height * width <= MAX_PIXELS):
+        raise ImageError(f'a compressed image of {width}x{height} pixels cannot be segmented')
+    try:
+        image = cv2.imdecode(buffer, cv2.IMREAD_COLOR) if buffer.size else None
+    except cv2.error:
+        image = None
+    if image is None:
+        raise ImageError(f"compressed data of {buffer.size} bytes (format '{format}') is no JPEG or PNG "
+                         'that can be decoded')
+    return image, 'bgr'
+
+
+def encode_png(labels: np.ndarray) -> np.ndarray:
+    """(H, W) uint8 labels -> PNG file as (bytes,) uint8: lossless, as labels must be."""
+    return _encode('.png', labels, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+
+
+def encode_jpeg(image: np.ndarray, order: str = 'rgb', quality: int = 80) -> np.ndarray:
+    """(H, W, 3) uint8 image in `order` -> JPEG file as (bytes,) uint8."""
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if order == 'rgb' else image
+    return _encode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
+
+
+def picture_size(head: bytes) -> Tuple[int, int]:
+    """Return (height, width) from the first bytes of a PNG or JPEG, (0, 0) where they do not tell."""
+    if head[:8] == b'\x89PNG\r\n\x1a\n' and len(head) >= 24:
+        return int.from_bytes(head[20:24], 'big'), int.from_bytes(head[16:20], 'big')
+    at = 2
+    while head[:2] == b'\xff\xd8' and at + 9 < len(head) and head[at] == 0xff:
+        if 0xc0 <= head[at + 1] <= 0xcf and head[at + 1] not in (0xc4, 0xc8, 0xcc):
+            return (int.from_bytes(head[at + 5:at + 7], 'big'), int.from_bytes(head[at + 7:at + 9], 'big'))
+        at += 2 + int.from_bytes(head[at + 2:at + 4], 'big')
+    return 0, 0
+
+
+def _encode(suffix: str, image: np.ndarray, options: Any) -> np.ndarray:
+    done, data = cv2.imencode(suffix, image, options)
+    if not done:
+        raise ImageError(f'an image of shape {image.shape} could not be encoded as {suffix}')
+    return data.reshape(-1)

@@ -1,0 +1,154 @@
+"""Camera image in, label image out: the library's face, without ROS and without torch."""
+
+from pathlib import Path
+from typing import Any, NamedTuple, Optional, Tuple, Union
+
+import cv2
+import numpy as np
+
+from . import weights as weights_file
+from .classes import IGNORE, ClassTable
+from .deploy.engine import Engine
+from .deploy.factory import open_engine
+from .errors import InputError
+from .geometry import RESIZE_MODES, Fit, fit
+from .metrics.timing import monotonic_ns
+
+UPSAMPLING = ('labels', 'logits')
+
+
+class StageTimes(NamedTuple):
+    """CLOCK_MONOTONIC nanoseconds at the start and at the end of each stage."""
+
+    started: int
+    preprocessed: int
+    inferred: int
+    postprocessed: int
+
+
+class Segmenter:
+    """Resizes, normalises, runs the engine and brings the labels back to the camera's size.
+
+    `classes` is the table of the labels given out: the network's, or the user's groups. A segmenter
+    belongs to one thread, as its engine does.
+    """
+
+    def __init__(self, engine: Engine, classes: ClassTable, resize: str = 'stretch', upsample: str = 'labels',
+                 output_classes: Optional[ClassTable] = None, ego_mask: Optional[np.ndarray] = None,
+                 checkpoint: Optional[weights_file.Checkpoint] = None) -> None:
+        """Wrap an open engine; see `open` for the options. InputError for an unknown one."""
+        for name, value, known in (('resize', resize, RESIZE_MODES), ('upsample', upsample, UPSAMPLING)):
+            if value not in known:
+                raise InputError(f"{name} is '{value}'; it is one of {', '.join(known)}")
+        self.engine = engine
+        self.checkpoint = checkpoint
+        self.network_classes = classes
+        self.resize = resize
+        self.upsample = upsample
+        self.classes = output_classes or classes
+        self._groups = None if output_classes is None else _group_table(output_classes, classes)
+        self._ego_mask = ego_mask
+        self._ego_at_size = ego_mask
+        self._fit: Optional[Fit] = None
+        self._frame = np.zeros(engine.input_size + (3,), np.uint8)
+
+    @classmethod
+    def open(cls, weights: Union[str, Path, weights_file.Checkpoint] = 'camvid', engine: str = 'auto',
+             input_size: Optional[Tuple[int, int]] = None, precision: Optional[str] = None,
+             resize: str = 'stretch', upsample: str = 'labels',
+             output_classes: Union[None, str, Path, ClassTable] = None,
+             ego_mask: Union[None, str, Path, np.ndarray] = None,
+             **engine_options: Any) -> 'Segmenter':
+        """Load weights and start an engine.
+
+        `weights` is a shipped name or a path; `input_size` the network's (height, width), multiples
+        of 8, the training's where None; `resize` how an image of another shape meets it: 'stretch',
+        'crop' (what is outside stays unlabelled) or 'letterbox'. `upsample` 'logits' interpolates
+        bilinearly before the argmax, as the literature scores; 'labels' is what a robot can afford.
+        `output_classes` groups classes by a class file that maps them; pixels where `ego_mask` (a
+        PNG, or (H, W) uint8) is not zero become 255. `engine_options` go to `deploy.open_engine`.
+        Raises InputError in one line for whatever is wrong with any of them.
+        """
+        checkpoint = weights if isinstance(weights, weights_file.Checkpoint) else weights_file.load(weights)
+        if output_classes is not None and not isinstance(output_classes, ClassTable):
+            output_classes = ClassTable.load(output_classes)
+        if ego_mask is not None and not isinstance(ego_mask, np.ndarray):
+            ego_mask = read_mask(ego_mask)
+        if output_classes is not None:
+            _group_table(output_classes, checkpoint.classes)    # tell before an engine is built
+        opened = open_engine(checkpoint, engine, precision, input_size, **engine_options)
+        return cls(opened, checkpoint.classes, resize, upsample, output_classes, ego_mask, checkpoint)
+
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        """(H, W, 3) uint8 RGB of any size -> (H, W) uint8 labels, 255 where unknown."""
+        return self.timed(image)[0]
+
+    def timed(self, image: np.ndarray, order: str = 'rgb') -> Tuple[np.ndarray, StageTimes]:
+        """Do as `__call__` for an image in `order`, 'rgb' or 'bgr', and return the stages' times too.
+
+        A 'bgr' image is reordered at the network's size, never copied at its own. ValueError for what
+        is no (H, W, 3) uint8 image.
+        """
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+            raise ValueError(f'an image is (H, W, 3) uint8, not {image.dtype} of shape {image.shape}')
+        started = monotonic_ns()
+        height, width = image.shape[:2]
+        if self._fit is None or self._fit.image_size != (height, width):
+            self._fit = fit((height, width), self.engine.input_size, self.resize)
+            self._frame[:] = 0
+        frame = self._fit.to_network(image, self._frame)
+        if order == 'bgr':
+            frame = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB, dst=self._frame)
+        preprocessed = monotonic_ns()
+        answer = self.engine.labels(frame) if self.upsample == 'labels' else self.engine.logits(frame)
+        inferred = monotonic_ns()
+        labels = self._finish(answer)
+        return labels, StageTimes(started, preprocessed, inferred, monotonic_ns())
+
+    def _finish(self, answer: np.ndarray) -> np.ndarray:
+        """Bring the engine's answer to the image's size, then group and mask."""
+        assert self._fit is not None
+        if self.upsample == 'logits':
+            labels = self._fit.argmax_to_image(answer)
+        else:
+            if self._groups is not None:    # at the network's size, where it is cheap
+                answer = self._groups[answer]
+            labels = self._fit.to_image(answer)
+        if self.upsample == 'logits' and self._groups is not None:
+            labels = self._groups[labels]
+        if self._ego_mask is not None:
+            labels[self._mask(labels.shape) != 0] = IGNORE
+        return labels
+
+    def _mask(self, size: Tuple[int, ...]) -> np.ndarray:
+        assert self._ego_mask is not None and self._ego_at_size is not None
+        if self._ego_at_size.shape != size:
+            self._ego_at_size = cv2.resize(self._ego_mask, size[::-1], interpolation=cv2.INTER_NEAREST)
+        return self._ego_at_size
+
+    def close(self) -> None:
+        """Release the engine; a second call does nothing."""
+        self.engine.close()
+
+    def __enter__(self) -> 'Segmenter':
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self.close()
+
+
+def read_mask(path: Union[str, Path]) -> np.ndarray:
+    """Read a mask picture as (H, W) uint8; InputError names the file where it is none."""
+    mask = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) if Path(path).is_file() else None
+    if mask is None:
+        raise InputError(f'ego_mask {path}: no picture that can be read')
+    return mask
+
+
+def _group_table(output: ClassTable, network: ClassTable) -> np.ndarray:
+    """Look-up table (256,) network label -> output label; InputError where the file maps nothing of it."""
+    common = network.mapping_to(output)
+    if common.classes is not output and common.classes != output:
+        raise InputError(f"output classes '{output.name}' map no classes of '{network.name}'; add "
+                         f'`mappings: {{{network.name}: {{Road: drivable, ...}}}}`')
+    return common.source

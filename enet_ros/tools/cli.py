@@ -1,0 +1,86 @@
+"""What every tool shares: exit codes, progress, JSON."""
+
+import argparse
+import functools
+import json
+import math
+import os
+from pathlib import Path
+import sys
+import tempfile
+from typing import Any, Callable, Iterable, Iterator, List, Optional, TypeVar, Union
+
+from ..errors import InputError
+
+T = TypeVar('T')
+EXIT_INPUT = 2          # bad input, as argparse itself
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, as a shell
+
+Main = Callable[[Optional[List[str]]], Optional[int]]
+
+
+def parser(name: str, description: str, **options: Any) -> argparse.ArgumentParser:
+    """Return an argument parser that shows defaults and has ``--json FILE``."""
+    options.setdefault('formatter_class', argparse.ArgumentDefaultsHelpFormatter)
+    made = argparse.ArgumentParser(prog=f'enet_ros {name}', description=description, **options)
+    made.add_argument('--json', metavar='FILE', type=Path, default=argparse.SUPPRESS,
+                      help='write the result for machines')
+    return made
+
+
+def guard(main: Main) -> Callable[..., int]:
+    """Turn InputError into its line on stderr and exit code 2, Ctrl-C into 130, None into 0."""
+    @functools.wraps(main)
+    def guarded(argv: Optional[List[str]] = None) -> int:
+        try:
+            return main(argv) or 0
+        except InputError as error:
+            print(f'error: {" ".join(str(error).split())}', file=sys.stderr)
+            return EXIT_INPUT
+        except KeyboardInterrupt:
+            print('interrupted', file=sys.stderr)
+            return EXIT_INTERRUPTED
+        except BrokenPipeError:     # the reader of our output went away, as `| head` does
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+    return guarded
+
+
+def progress(items: Iterable[T], description: str, total: Optional[int] = None,
+             unit: str = 'frame') -> Iterator[T]:
+    """Iterate with a progress bar on stderr: rate and time left; sparse lines where it is no terminal."""
+    from tqdm import tqdm
+    terminal = sys.stderr.isatty()
+    return iter(tqdm(items, desc=description, total=total, unit=unit, dynamic_ncols=True,
+                     mininterval=0.1 if terminal else 10.0, disable=None if terminal else False))
+
+
+def write_json(path: Union[str, Path], data: Any) -> None:
+    """Write JSON atomically; NaN and infinities, which JSON has not, become null.
+
+    InputError where the file cannot be written.
+    """
+    path = Path(path)
+    text = json.dumps(_plain(data), indent=2, ensure_ascii=False, allow_nan=False) + '\n'
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=path.name, dir=str(path.parent))
+        with os.fdopen(handle, 'w', encoding='utf-8') as file:
+            file.write(text)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, str(path))
+    except OSError as error:
+        raise InputError(f'{path}: {error.strerror}; the result was not written') from None
+
+
+def _plain(value: Any) -> Any:
+    """Reduce numpy scalars and arrays, tuples and paths to what JSON knows."""
+    if isinstance(value, dict):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(entry) for entry in value]
+    if hasattr(value, 'tolist'):
+        return _plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return str(value) if isinstance(value, Path) else value

@@ -1,0 +1,81 @@
+"""What the whole suite shares: data, checkpoints and one ROS domain per test."""
+
+import itertools
+import os
+from pathlib import Path
+from typing import Dict, Iterator
+
+import numpy as np
+import pytest
+
+from enet_ros import weights
+from enet_ros.classes import ClassTable
+
+# Domains 0..101 are safe on Linux; each worker of a parallel run walks through its own ones.
+_WORKER = int(os.environ.get('PYTEST_XDIST_WORKER', 'gw0')[2:])
+_WORKERS = int(os.environ.get('PYTEST_XDIST_WORKER_COUNT', '1'))
+_DOMAINS = itertools.cycle(range(1 + (os.getpid() + _WORKER) % _WORKERS, 101, _WORKERS))
+
+
+@pytest.fixture
+def domain_id() -> int:
+    """Return a ROS domain that no other running test uses."""
+    return next(_DOMAINS)
+
+
+@pytest.fixture
+def ros_env(domain_id: int, monkeypatch: pytest.MonkeyPatch) -> Dict[str, str]:
+    """Isolate this process and give the environment for others: own domain, this machine only."""
+    for name, value in (('ROS_DOMAIN_ID', str(domain_id)), ('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST'),
+                        ('OMP_NUM_THREADS', '1')):
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv('ROS_LOCALHOST_ONLY', raising=False)
+    root = str(Path(__file__).resolve().parent.parent)
+    paths = [root] + [path for path in os.environ.get('PYTHONPATH', '').split(os.pathsep) if path]
+    monkeypatch.setenv('PYTHONPATH', os.pathsep.join(paths))
+    return dict(os.environ)
+
+
+@pytest.fixture(scope='session')
+def camvid_root() -> Path:
+    """Return the real CamVid copy that ENET_CAMVID names; skip where it names none."""
+    root = os.environ.get('ENET_CAMVID', '')
+    if not root or not Path(root).is_dir():
+        pytest.skip('ENET_CAMVID names no CamVid folder')
+    return Path(root).resolve()
+
+
+@pytest.fixture(scope='session')
+def camvid_classes() -> ClassTable:
+    """Return the shipped table of CamVid's eleven classes."""
+    return ClassTable.load('camvid')
+
+
+@pytest.fixture(scope='session')
+def random_checkpoint(camvid_classes: ClassTable) -> weights.Checkpoint:
+    """Return an ENet nobody trained, every layer alive: quick to load, and its labels vary."""
+    torch = pytest.importorskip('torch')
+    from enet_ros import networks
+    state = torch.random.get_rng_state()
+    torch.manual_seed(7)
+    network = networks.ENet(len(camvid_classes))
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.3)
+            module.running_var.uniform_(0.5, 2)
+            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+            torch.nn.init.normal_(module.bias, 0, 0.3)
+    torch.random.set_rng_state(state)
+    return networks.to_checkpoint(network, {
+        'format': weights.FORMAT, 'network': 'enet', 'variant': 'authors', 'input_size': [96, 128],
+        'classes': camvid_classes.to_dict(), 'normalisation': weights.NORMALISATION,
+        'training': {}, 'scores': {}})
+
+
+@pytest.fixture(scope='session')
+def random_weights(random_checkpoint: weights.Checkpoint,
+                   tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Return the file of `random_checkpoint`."""
+    path = tmp_path_factory.mktemp('weights') / 'random.npz'
+    weights.save(path, random_checkpoint, np.float32)
+    yield path
