@@ -82,7 +82,8 @@ class BlockCounts:
         except (KeyError, TypeError, ValueError) as error:
             raise InputError('these are no blocks of confusion counts: {!r}'.format(error)) from None
         if any(len(shape) != 2 or shape[1] != shape[0] + 1 for shape in shapes) or len(shapes) > 1:
-            raise InputError('blocks of confusion counts must all be (C, C + 1), not {}'.format(sorted(shapes)))
+            raise InputError('blocks of confusion counts must all be (C, C + 1), not {}'.format(
+                sorted(shapes)))
         return made
 
 
@@ -133,7 +134,7 @@ def _join(first: Block, second: Block) -> Block:
 
 
 def _coarsen(blocks: Sequence[Block], length: int) -> List[Block]:
-    """Join neighbours of one sequence into blocks of at least `length` frames; a short rest joins the last."""
+    """Join neighbours of one sequence into blocks of at least `length` frames; the last may be shorter."""
     joined: List[Block] = []
     for block in blocks:
         fits = joined and joined[-1].sequence == block.sequence and joined[-1].frames < length

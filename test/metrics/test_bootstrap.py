@@ -45,7 +45,8 @@ def test_slow_changes_widen_the_interval():
     # The same hundred frames: shuffled, neighbours say something new; sorted, they repeat each other.
     frames = [frame(index, 100 - index) for index in range(100)]
     shuffled = [frames[index] for index in np.random.default_rng(0).permutation(100)]
-    widths = [np.diff(intervals(filled(order), ['a', 'b'])['global_accuracy']) for order in (frames, shuffled)]
+    widths = [np.diff(intervals(filled(order), ['a', 'b'])['global_accuracy'])
+              for order in (frames, shuffled)]
     assert widths[0] > 1.5 * widths[1]
 
 

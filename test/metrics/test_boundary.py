@@ -12,7 +12,7 @@ CLASSES = ClassTable.load('camvid')
 
 
 def mask_to_boundary(mask, width):
-    """The authors' reference: pad, erode by 3x3 `width` times, subtract."""
+    """Follow the authors' reference: pad, erode by 3x3 `width` times, subtract."""
     padded = cv2.copyMakeBorder(mask.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
     eroded = cv2.erode(padded, np.ones((3, 3), np.uint8), iterations=width)
     return mask & ~eroded[1:-1, 1:-1].astype(bool)

@@ -2,11 +2,11 @@
 
 import json
 
-import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+import numpy as np
+import pytest
 
 from enet_ros.classes import ClassTable
 from enet_ros.errors import InputError
