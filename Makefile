@@ -1,0 +1,49 @@
+# enet_ros on a machine that has python3 (3.10 to 3.13), make and git.
+#
+#   make demo    playback, segmentation and live scoring over DDS; leaves out/demo/report.html
+#   make test    every test and linter
+#
+# ARGS is passed on: make demo ARGS='--source my_bag', make test ARGS='test/metrics'.
+# TORCH_INDEX=URL takes torch from another package index, PYTHON=... another interpreter.
+
+PYTHON ?=
+TORCH_INDEX ?=
+ARGS ?=
+VENV := .venv/bin
+WORKERS ?= 2
+export PYTHON TORCH_INDEX
+
+# A ROS that this shell has sourced must not leak into the environment made here.
+LEAKS := $(filter AMENT_% COLCON_% ROS_% RMW_% _ROS_%,$(.VARIABLES)) \
+	PYTHONPATH PYTHONHOME LD_LIBRARY_PATH CMAKE_PREFIX_PATH VIRTUAL_ENV
+unexport $(LEAKS)
+
+.PHONY: demo test test-py36 soak lint requirements clean help
+help:
+	@sed -n 's/^#   make/make/p' Makefile
+
+demo: .venv/.runtime
+	@$(VENV)/python -m enet_ros demo $(ARGS)
+
+test: .venv/.test
+	@$(VENV)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+
+lint: .venv/.test
+	@$(VENV)/python -m pytest test/lint $(ARGS)
+
+# The stamps lie in .venv: installing again is quick, and happens only when what is pinned has changed.
+.venv/.runtime: requirements/runtime.txt requirements/torch.in requirements/install.sh
+	@sh requirements/install.sh runtime
+	@touch $@
+
+.venv/.test: .venv/.runtime requirements/test.txt
+	@sh requirements/install.sh test
+	@touch $@
+
+requirements: .venv/.runtime
+	@$(VENV)/python -m pip install --quiet uv
+	sh requirements/compile.sh $(VENV)/uv
+
+clean:
+	rm -rf build install log out .pytest_cache .ruff_cache .hypothesis enet_ros.egg-info
+	find enet_ros test -name __pycache__ -prune -exec rm -rf {} +

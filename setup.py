@@ -1,0 +1,55 @@
+"""Build description: what colcon (ros.ament_python) and pip install, and where."""
+
+import os
+import re
+
+from setuptools import find_packages, setup
+
+NAME = 'enet_ros'
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def requirements(group):
+    """Return the requirements of requirements/<group>.in, which `make` pins."""
+    with open(os.path.join(HERE, 'requirements', group + '.in')) as lines:
+        return [line.strip() for line in lines if re.match(r'\w', line)]
+
+
+def tree(folder, into):
+    """Return the data_files entries of a folder and everything below it."""
+    found = []
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith(('.', '__')))
+        files = [os.path.join(place, name) for name in sorted(names) if not name.startswith('.')]
+        if files:
+            found.append((os.path.join(into, place), files))
+    return found
+
+
+os.chdir(HERE)
+share = os.path.join('share', NAME)
+setup(
+    name=NAME,
+    version='0.1.0',
+    description='Real-time road-scene segmentation with ENet, for ROS 2',
+    author='enet_ros developers',
+    author_email='enet-ros@example.org',
+    maintainer='enet_ros developers',
+    maintainer_email='enet-ros@example.org',
+    license='Apache-2.0',
+    packages=find_packages(include=[NAME, NAME + '.*']),
+    package_data={NAME: ['py.typed'], NAME + '.reports': ['*.html', '*.css', 'templates/*']},
+    data_files=[
+        ('share/ament_index/resource_index/packages', ['resource/' + NAME]),
+        (share, ['package.xml']),
+        # `ros2 run` searches lib/<package>; all of these are one file, acting by its name.
+        ('lib/' + NAME, [os.path.join('scripts', name) for name in sorted(os.listdir('scripts'))]),
+    ] + tree('config', share) + tree('launch', share) + tree('models', share),
+    # The only name on a pip user's PATH.
+    entry_points={'console_scripts': ['enet_ros = enet_ros.__main__:main']},
+    # A robot's own OpenCV is unknown to pip by name: old setuptools would refuse to start over it.
+    install_requires=['numpy', 'PyYAML', 'opencv-python-headless; python_version >= "3.10"'],
+    extras_require={group: requirements(group) for group in ('ros', 'workstation', 'torch')},
+    python_requires='>=3.6',
+    zip_safe=False,
+)
