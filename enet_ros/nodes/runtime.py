@@ -1,0 +1,239 @@
+"""
+What every node's ``main`` does: start ROS, spin, and end cleanly whatever happens.
+
+A node module keeps its ``main`` to two lines and imports rclpy inside the factory, so that Ctrl-C during the imports
+is heard as well::
+
+    def create(stop):                       # stop: Stop, see below
+        from .my_node import MyNode
+        return MyNode(stop)
+
+    def main(argv=None):
+        return spin_main(create, argv, description='what the node does, for --help')
+
+``create(stop)`` returns a Node. It may raise InputError: one line on stderr, exit code 2. If the node has a method
+``close()``, it is called once in the main thread while publishing still works: stop threads, write files, say the last
+word there. ``stop.request(code)`` ends the node from any thread (``code`` becomes the exit code); ``stop.is_set()`` and
+``stop.wait(seconds)`` let long work end early. SIGINT and SIGTERM are ``stop.request(0)``; a second Ctrl-C, later than
+a second after the first (a terminal and ros2 launch may both send one), ends the process at once. An exception that escapes a callback is logged and survived.
+
+Why not rclpy's own signal handlers: they shut the context down first, so that nothing can be published or accounted
+for at the end, and SIGINT also raises KeyboardInterrupt wherever Python happens to be.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import sys
+import threading
+import time
+from types import FrameType
+from typing import Any, Callable, List, Optional
+
+from ..errors import InputError
+from ..resources import find
+
+PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
+# Every process under the profile may fill a segment of 64 MB; a container's /dev/shm is often that small altogether,
+# and a full one kills the process with SIGBUS.
+SHARED_MEMORY_NEEDED = 256 * 2 ** 20
+
+
+class Stop:
+    """The wish to end: set by a signal or by the node itself, heard by every thread."""
+
+    def __init__(self) -> None:
+        """Start unset, with exit code 0."""
+        self.code = 0
+        self._event = threading.Event()
+        self._wake = None  # type: Optional[Callable[[], None]]
+
+    def request(self, code: int = 0) -> None:
+        """Ask the node to end with this exit code; the first request's code stands."""
+        if not self._event.is_set():
+            self.code = code
+            self._event.set()
+        wake = self._wake
+        if wake is not None:
+            wake()
+
+    def is_set(self) -> bool:
+        """Whether the end was asked for."""
+        return self._event.is_set()
+
+    def wait(self, timeout: Optional[float] = None) -> bool:
+        """Wait at most `timeout` seconds for the wish to end; return whether it is there."""
+        return self._event.wait(timeout)
+
+    def wakes(self, wake: Optional[Callable[[], None]]) -> None:
+        """Call `wake` on every request, so that a blocked executor notices."""
+        self._wake = wake
+
+
+def set_transport_profile() -> Optional[str]:
+    """
+    Point Fast DDS to config/fastdds.xml, unless the user set a profile of his own.
+
+    It must happen before rclpy.init. Returns None when the profile is in force, else a sentence saying why not.
+    """
+    for variable in PROFILE_VARIABLES:
+        if os.environ.get(variable):
+            return '{} is set to {}: left as it is'.format(variable, os.environ[variable])
+    try:
+        free = shutil.disk_usage('/dev/shm').free
+    except OSError:
+        free = 0
+    if free < SHARED_MEMORY_NEEDED:
+        return ('/dev/shm has {} MB free: Fast DDS stays on its default transport, and large images may be lost '
+                '(docker run --shm-size=1g, or --ipc=host)'.format(free // 2 ** 20))
+    path = str(find('config', 'fastdds.xml'))
+    for variable in PROFILE_VARIABLES:
+        os.environ[variable] = path
+    return None
+
+
+def spin_main(create: Callable[[Stop], Any], args: Optional[List[str]] = None, description: str = '') -> int:
+    """
+    Run one node until it asks to stop, or a signal does; return the process's exit code.
+
+    :param create: makes the node; called after rclpy.init, see the module's docstring.
+    :param args: command line without the program's name; None takes the process's own.
+    :param description: what ``--help`` prints.
+    """
+    args = list(sys.argv[1:] if args is None else args)
+    if '-h' in args or '--help' in args:
+        print('{}\n\nParameters: --ros-args -p NAME:=VALUE; topics: --ros-args -r FROM:=TO; '
+              'see docs/nodes.md.'.format(description.strip()))
+        return 0
+    stop = Stop()
+    with _Signals(stop):
+        profile = set_transport_profile()
+        try:
+            return _spin(create, args, stop, profile)
+        except InputError as error:
+            print('{}'.format(error), file=sys.stderr)
+            return 2
+
+
+def _spin(create: Callable[[Stop], Any], args: List[str], stop: Stop, profile: Optional[str]) -> int:
+    """Initialise ROS, spin, shut down."""
+    import rclpy
+    from rclpy.executors import SingleThreadedExecutor
+    from rclpy.signals import SignalHandlerOptions
+
+    node = executor = None
+    try:
+        _init(rclpy, args, SignalHandlerOptions.NO)
+        node = _create(create, stop)
+        if profile:
+            node.get_logger().info(profile)
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        stop.wakes(executor.wake)
+        _spin_until(stop, executor, node)
+    finally:
+        stop.wakes(None)
+        _shut_down(rclpy, node, executor)
+    return stop.code
+
+
+def _init(rclpy: Any, args: List[str], signals: Any) -> None:
+    """Start ROS; a command line that it does not understand is the user's error."""
+    from rclpy.utilities import remove_ros_args
+    try:
+        left = remove_ros_args(['program'] + args)[1:]
+        if not left:
+            rclpy.init(args=args, signal_handler_options=signals)
+    except Exception as error:  # rclpy's own classes differ between distributions
+        raise InputError('ROS arguments refused: {}'.format(_one_line(error)))
+    if left:
+        raise InputError('unknown argument {!r}: parameters go after --ros-args as -p NAME:=VALUE'.format(left[0]))
+
+
+def _create(create: Callable[[Stop], Any], stop: Stop) -> Any:
+    """Make the node; a parameter of the wrong type or range is the user's error, told in one line."""
+    from rclpy import exceptions
+    bad = tuple(getattr(exceptions, name) for name in (
+        'InvalidParameterTypeException', 'InvalidParameterValueException', 'ParameterException',
+        'ParameterUninitializedException') if hasattr(exceptions, name))
+    try:
+        return create(stop)
+    except bad as error:
+        raise InputError('parameter refused: {}'.format(_one_line(error)))
+
+
+def _spin_until(stop: Stop, executor: Any, node: Any) -> None:
+    """Serve callbacks until asked to stop; one that raises is logged and survived."""
+    from rclpy.executors import ExternalShutdownException
+    while not stop.is_set() and executor.context.ok():
+        try:
+            executor.spin_once()
+        except ExternalShutdownException:
+            return
+        except Exception as error:
+            node.get_logger().error('{}: {}'.format(type(error).__name__, _one_line(error)))
+
+
+def _shut_down(rclpy: Any, node: Any, executor: Any) -> None:
+    """End node, executor and context, in the order that lets the node publish to the last."""
+    try:
+        if node is not None and hasattr(node, 'close'):
+            node.close()
+    finally:
+        if executor is not None:
+            executor.shutdown(timeout_sec=1.0)
+        if node is not None:
+            node.destroy_node()
+        rclpy.try_shutdown()
+
+
+def _one_line(error: BaseException) -> str:
+    """Return the error's text without line breaks."""
+    return ' '.join(str(error).split()) or type(error).__name__
+
+
+class _Signals:
+    """SIGINT and SIGTERM as stop requests, heard even while the executor waits inside the middleware."""
+
+    def __init__(self, stop: Stop) -> None:
+        """Prepare; nothing is installed before entering."""
+        self._stop = stop
+        self._impatient_after = float('inf')
+
+    def __enter__(self) -> '_Signals':
+        """Install the handlers and the thread that wakes the executor."""
+        self._reader, self._writer = socket.socketpair()
+        self._writer.setblocking(False)
+        self._old_fd = signal.set_wakeup_fd(self._writer.fileno())
+        self._old = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
+        self._thread = threading.Thread(target=self._watch, name='signals', daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        """Put everything back as it was."""
+        for number, handler in self._old.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(self._old_fd)
+        self._writer.close()
+        self._thread.join()
+        self._reader.close()
+
+    def _handle(self, number: int, frame: Optional[FrameType]) -> None:
+        """Python's handler: the watching thread does the work, the main thread may be deep inside the middleware."""
+
+    def _watch(self) -> None:
+        """Turn every signal's byte into a stop request until the other end is closed."""
+        while True:
+            numbers = self._reader.recv(16)
+            if not numbers:
+                return
+            for number in numbers:
+                if number not in (signal.SIGINT, signal.SIGTERM):
+                    continue
+                now = time.monotonic()
+                if number == signal.SIGINT and now > self._impatient_after:
+                    os._exit(130)
+                self._impatient_after = min(self._impatient_after, now + 1.0)
+                self._stop.request(0)
