@@ -78,18 +78,22 @@ class Fit(NamedTuple):
 
 
 def fit(image_size: Size, network_size: Size, mode: str) -> Fit:
-    """Plan for images of (height, width): 'stretch' shows all of it, distorted; 'crop' the largest centred
-    part of the network's shape; 'letterbox' all of it between black bars.
+    """Plan how images of (height, width) meet a network of (height, width).
+
+    'stretch' shows all of the image, distorted; 'crop' the largest centred part of the network's
+    shape; 'letterbox' all of it between black bars.
     """
     height, width = image_size
     rows, columns = network_size
     whole_image, whole_network = Box(0, 0, height, width), Box(0, 0, rows, columns)
     if mode == 'crop':
         scale = min(height / rows, width / columns)
-        return Fit(image_size, network_size, _centred(image_size, rows * scale, columns * scale), whole_network)
+        part = _centred(image_size, rows * scale, columns * scale)
+        return Fit(image_size, network_size, part, whole_network)
     if mode == 'letterbox':
         scale = min(rows / height, columns / width)
-        return Fit(image_size, network_size, whole_image, _centred(network_size, height * scale, width * scale))
+        part = _centred(network_size, height * scale, width * scale)
+        return Fit(image_size, network_size, whole_image, part)
     return Fit(image_size, network_size, whole_image, whole_network)
 
 

@@ -2,7 +2,8 @@
 
 import copy
 
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 import numpy as np
 import pytest
 
@@ -64,7 +65,8 @@ def test_a_users_file(tmp_path):
     ('name: x\nclasses: [{name: a, colour: [0, 0, 256]}]', '256 is no whole number'),
     ('name: x\nclasses: [{name: a, colour: [0, 0, 0]}, {name: a, colour: [0, 0, 1]}]', "'a' stands twice"),
     ('name: x\nclasses: [{name: a, color: [0, 0, 0]}]', 'unknown key color'),
-    ('name: x\nclasses: [{name: a, colour: [0, 0, 0]}]\nmappings: {camvid: {Road: b}}', 'no class of this table: b'),
+    ('name: x\nclasses: [{name: a, colour: [0, 0, 0]}]\nmappings: {camvid: {Road: b}}',
+     'no class of this table: b'),
     ('- a', 'a mapping with keys'),
     ('a: [', 'not YAML'),
     ('name: !!python/object/apply:os.system ["true"]', 'not YAML'),

@@ -1,7 +1,8 @@
 """Image messages against hand-written vectors: every encoding, padding, byte order, and what is refused."""
 
 import cv2
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 import numpy as np
 import pytest
 

@@ -34,7 +34,8 @@ class TorchEngine(Engine):
 
     name = 'torch'
 
-    def __init__(self, network: torch.nn.Module, input_size: Tuple[int, int], precision: str = 'fp32') -> None:
+    def __init__(self, network: torch.nn.Module, input_size: Tuple[int, int],
+                 precision: str = 'fp32') -> None:
         """`network` is a published network in evaluation mode; `precision` 'fp32' or 'bf16'."""
         self.precision = precision
         self.input_size = input_size

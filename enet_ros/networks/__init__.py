@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from .enet import ENet, EncoderClassifier
-from .segnet import SegNet, SegNetBasic
 from .. import weights
+from .enet import EncoderClassifier, ENet
+from .segnet import SegNet, SegNetBasic
 
 __all__ = ['ENet', 'EncoderClassifier', 'SegNet', 'SegNetBasic', 'build', 'from_checkpoint', 'to_checkpoint']
 

@@ -121,7 +121,7 @@ class UpsamplingBottleneck(nn.Module):
 
 
 def _asymmetric(channels: int, style: Style) -> List[nn.Module]:
-    """A 5x5 convolution as two of 5 taps; only the second carries the bias."""
+    """Split a 5x5 convolution into two of 5 taps; only the second carries the bias."""
     kernels = [(1, 5), (5, 1)]
     if style.tall_kernel_first:
         kernels.reverse()

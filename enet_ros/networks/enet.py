@@ -74,7 +74,7 @@ class Decoder(nn.Module):
             bias=variant.last_bias)
 
     def forward(self, features: Tensor, indices1: Tensor, indices2: Tensor) -> Tensor:
-        """Encoder features and indices -> logits (N, C, H, W)."""
+        """Turn encoder features and indices into logits (N, C, H, W)."""
         x = self.section4(self.up4(features, indices2))
         x = self.section5(self.up5(x, indices1))
         return self.last(x)
