@@ -1,0 +1,56 @@
+"""From the trained network to its inference form, exactly.
+
+Batch norms are folded into convolutions (in float64), dropout is gone, and pooling indices became
+codes (`layers.PoolWithCode`, `layers.UnpoolWithCode`). Logits agree with the published network's to
+rounding, and so do labels, with one exception that no folding can avoid: where values of a pooling
+cell differ by no more than rounding itself (an image of one colour), another one may win.
+"""
+
+from torch import Tensor, nn
+
+from ..networks.enet import ENet
+from ..networks.segnet import SegNet, SegNetBasic
+from .enet_graph import ENetGraph
+from .layers import Labels
+from .segnet_graph import SegNetGraph
+
+HEADS = ('logits', 'labels')
+
+#: Part of every engine cache's key: raise it when the inference form changes.
+GRAPH_VERSION = 1
+
+
+def rewrite(network: nn.Module, head: str = 'logits', prelu: str = 'module') -> nn.Module:
+    """Return the inference form of a trained network; the network itself is left as it is.
+
+    The result takes RGB in [0, 1] (N, 3, H, W) and gives logits (N, C, H, W) or, with
+    ``head='labels'``, class indices (N, H, W) in the input's float type, the first on ties.
+    `prelu` is 'module' or 'linear_abs' (see `layers.LinearAbsPReLU`). ValueError for another head
+    or form, TypeError for a network or layer whose inference form is not known.
+    """
+    if head not in HEADS:
+        raise ValueError('head must be one of {}, not {!r}'.format(', '.join(HEADS), head))
+    if isinstance(network, ENet):
+        graph: nn.Module = ENetGraph(network, prelu)
+    elif isinstance(network, (SegNet, SegNetBasic)):
+        graph = SegNetGraph(network)
+    else:
+        raise TypeError('no inference form of {} is known'.format(type(network).__name__))
+    if head == 'labels':
+        graph = WithLabels(graph)
+    weight = next(network.parameters())
+    return graph.to(weight.device, weight.dtype).eval().requires_grad_(False)
+
+
+class WithLabels(nn.Module):
+    """A network of logits that answers with labels."""
+
+    def __init__(self, graph: nn.Module) -> None:
+        super().__init__()
+        self.num_classes = graph.num_classes
+        self.graph = graph
+        self.labels = Labels()
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(N, 3, H, W) -> class indices (N, H, W) as floats."""
+        return self.labels(self.graph(image))
