@@ -1,18 +1,19 @@
 """A synthetic street seen from a moving vehicle, with exact labels: for demonstrations, tests and load.
 
-It has CamVid's eleven classes and instance numbers of cars, pedestrians and cyclists. It is drawn from a seed, in perspective, and
-moves as a drive does; no frame depends on the one before, so any frame can be asked for at any time. It is not a data set
-to boast with: a network that reads this street has learnt to read this street.
+It has CamVid's eleven classes and instance numbers of cars, pedestrians and cyclists. It is drawn from a
+seed, in perspective, and moves as a drive does; no frame depends on the one before, so any frame can be
+asked for at any time. It is not a data set to boast with: a network that reads this street has learnt to
+read this street.
 """
 
 from typing import Dict, List, Optional, Tuple
 
 import numpy as np
 
-from .sample import Dataset, Sample
-from .street.scene import Scene
 from ..classes import ClassTable
 from ..errors import InputError
+from .sample import Dataset, Sample
+from .street.scene import Scene
 
 RATE_HZ = 30.0
 SMALLEST = 16  # pixels; a smaller side shows no street
@@ -21,25 +22,30 @@ SMALLEST = 16  # pixels; a smaller side shows no street
 class SyntheticStreet(Dataset):
     """`frames` frames of the street of `seed`, `size` = (height, width) pixels, `RATE_HZ` apart.
 
-    The same seed gives the same street at any size, and frame i the same pixels in whatever order frames are asked for. Labels
-    are class indices 0..10; instances are class * 1000 + number, the number kept by an object while it is in view (0 where
-    nothing is counted). Raises InputError for a size below 16 pixels or no frames.
+    The same seed gives the same street at any size, and frame i the same pixels in whatever order frames
+    are asked for. Labels are class indices 0..10; instances are class * 1000 + number, the number kept by
+    an object while it is in view (0 where nothing is counted). Raises InputError for a size below 16 pixels
+    or no frames.
     """
 
-    def __init__(self, size: Tuple[int, int] = (360, 480), seed: int = 0, frames: int = 300,
-                 start: float = 0.0) -> None:
+    def __init__(
+        self, size: Tuple[int, int] = (360, 480), seed: int = 0, frames: int = 300, start: float = 0.0
+    ) -> None:
         """Lay the street out; `start` is the time of frame 0 in seconds."""
         if min(size) < SMALLEST:
-            raise InputError('synthetic street: {}x{} pixels are too few, ask for {} or more each way'.format(
-                size[1], size[0], SMALLEST))
+            raise InputError(
+                'synthetic street: {}x{} pixels are too few, ask for {} or more each way'.format(
+                    size[1], size[0], SMALLEST
+                )
+            )
         if frames < 1:
             raise InputError('synthetic street: ask for one frame or more')
         self.name = 'synthetic'
-        self.split = None  # type: Optional[str]
+        self.split: Optional[str] = None
         self.classes = ClassTable.load('camvid')
         self.size, self.seed, self.start = (int(size[0]), int(size[1])), int(seed), float(start)
         self._frames = int(frames)
-        self._scene = None  # type: Optional[Scene]
+        self._scene: Optional[Scene] = None
 
     @property
     def scene(self) -> Scene:

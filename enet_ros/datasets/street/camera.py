@@ -1,14 +1,15 @@
 """The camera that drives along the synthetic street, and the street's own coordinates.
 
-Everything in the street is placed by (s, d, h) in metres: s along the road, d to the right of the road's centre line, h above
-the ground. The road bends gently; `Road` knows by how much. A camera looks along the road and projects such points to pixels.
+Everything in the street is placed by (s, d, h) in metres: s along the road, d to the right of the road's
+centre line, h above the ground. The road bends gently; `Road` knows by how much. A camera looks along the
+road and projects such points to pixels.
 """
 
 from typing import NamedTuple, Tuple
 
 import numpy as np
 
-NEAR = 0.9   # metres; what is nearer than this in front of the camera is clipped
+NEAR = 0.9  # metres; what is nearer than this in front of the camera is clipped
 FAR = 120.0  # metres; what is farther is part of the backdrop
 
 
@@ -50,7 +51,9 @@ class Camera:
 
     def matrix(self) -> np.ndarray:
         """Return the intrinsic matrix K, (3, 3) float64, of the level camera."""
-        return np.array([[self.focal, 0.0, self.centre[0]], [0.0, self.focal, self.centre[1]], [0.0, 0.0, 1.0]])
+        return np.array(
+            [[self.focal, 0.0, self.centre[0]], [0.0, self.focal, self.centre[1]], [0.0, 0.0, 1.0]]
+        )
 
     def move(self, pose: Pose) -> None:
         """Place the camera."""
@@ -85,7 +88,9 @@ class Camera:
         if not inside.any():
             return polygon[:0]
         kept = []
-        for here, there, here_in, there_in in zip(polygon, np.roll(polygon, -1, 0), inside, np.roll(inside, -1)):
+        for here, there, here_in, there_in in zip(
+            polygon, np.roll(polygon, -1, 0), inside, np.roll(inside, -1)
+        ):
             if here_in:
                 kept.append(here)
             if here_in != there_in:

@@ -1,4 +1,4 @@
-"""A picture and its truth, painted together: each stroke goes into the image and, as class and instance, into `ids`.
+"""A picture and its truth, painted together: each stroke goes into the image and into `ids`.
 
 `ids` holds class * 1000 + instance number (0: a class without instances, as in Cityscapes' instance images).
 """
@@ -8,11 +8,11 @@ from typing import List, NamedTuple, Optional, Sequence, Tuple, Union
 import cv2
 import numpy as np
 
-from .camera import Camera, FAR, NEAR
+from .camera import FAR, NEAR, Camera
 from .textures import Texture
 
-HAZE = 205.0   # the grey that distance fades to
-_SHIFT = 3     # fractional bits of pixel coordinates
+HAZE = 205.0  # the grey that distance fades to
+_SHIFT = 3  # fractional bits of pixel coordinates
 NEAR_TEXTURE = 1.5  # metres; nearer, a wall beside the road is outside the picture anyhow
 _CLASS_OF = (np.arange(65536) // 1000).astype(np.uint8)
 
@@ -23,8 +23,8 @@ _INSTANCE_OF = np.where(np.arange(65536) % 1000 == 0, 0, np.arange(65536)).astyp
 class Part(NamedTuple):
     """A flat convex piece of a thing, or with a `radius` in metres a line with round ends.
 
-    `points` are (N, 3) metres. `colour` is RGB or the number of one of the thing's own colours; with `cull` the part is
-    seen only from the side from which its points run clockwise.
+    `points` are (N, 3) metres. `colour` is RGB or the number of one of the thing's own colours; with `cull`
+    the part is seen only from the side from which its points run clockwise.
     """
 
     points: np.ndarray
@@ -56,7 +56,9 @@ class Canvas:
         """Return how much of what is at `s` is lost in the haze, 0 to 1."""
         return min(max(s - self.camera.pose.s, 0.0) / FAR, 1.0) ** 1.3 * 0.55
 
-    def model(self, model: Model, points: np.ndarray, colours: Sequence[Colour] = (), instance: int = 0) -> None:
+    def model(
+        self, model: Model, points: np.ndarray, colours: Sequence[Colour] = (), instance: int = 0
+    ) -> None:
         """Paint a model whose points lie at the street points (N, 3), part by part in its order."""
         if points[:, 0].min() < self.camera.pose.s + NEAR:
             model = self._clipped(model, points)
@@ -70,14 +72,18 @@ class Canvas:
         scale, haze = self.camera.scale(float(points[0, 0])), self.haze(float(points[0, 0]))
         start = 0
         for part, stop in zip(model.parts, model.stops.tolist()):
-            outline, corners = fixed[start:stop], pixels[start:start + 3]
+            outline, corners = fixed[start:stop], pixels[start : start + 3]
             start = stop
             if part.cull and _turned_away(corners.tolist()):
                 continue
             light, fog = part.light * (1 - haze), HAZE * haze
             r, g, b = colours[part.colour] if isinstance(part.colour, int) else part.colour
-            self._part(outline, (r * light + fog, g * light + fog, b * light + fog), part.ident + instance,
-                       part.radius * scale)
+            self._part(
+                outline,
+                (r * light + fog, g * light + fog, b * light + fog),
+                part.ident + instance,
+                part.radius * scale,
+            )
 
     def _part(self, outline: np.ndarray, colour: Colour, ident: int, radius: float) -> None:
         if radius:
@@ -90,7 +96,8 @@ class Canvas:
 
     def _clipped(self, model: Model, points: np.ndarray) -> Optional[Model]:
         """Return what of a model is not too near to be seen: faces cut, lines that come too near left out."""
-        kept, start = [], 0  # type: List[Part], int
+        kept: List[Part] = []
+        start = 0
         for part, stop in zip(model.parts, model.stops.tolist()):
             piece = points[start:stop]
             start = stop
@@ -102,7 +109,7 @@ class Canvas:
         return Model(kept) if kept else None
 
     def textured(self, corners: np.ndarray, texture: Texture, ident: int, light: float = 1.0) -> None:
-        """Paint a texture on an upright rectangle of street points: top left, top right, bottom right, bottom left."""
+        """Paint a texture on an upright rectangle: street points from the top left, clockwise."""
         corners, source = _clip_texture(self.camera, corners)
         if corners is None:
             return
@@ -111,14 +118,17 @@ class Canvas:
         if box is None:
             return
         x0, y0, x1, y1 = box
-        width = min(abs(pixels[1, 0] - pixels[0, 0]), abs(pixels[2, 0] - pixels[3, 0])) / (source[1, 0] - source[0, 0])
+        width = min(abs(pixels[1, 0] - pixels[0, 0]), abs(pixels[2, 0] - pixels[3, 0])) / (
+            source[1, 0] - source[0, 0]
+        )
         height = max(pixels[3, 1] - pixels[0, 1], pixels[2, 1] - pixels[1, 1])
         level = texture.level(width, height)
         scale = np.array([level.shape[1], level.shape[0]])
         shifted = pixels - (x0, y0)
         warp = cv2.getPerspectiveTransform((source * scale).astype(np.float32), shifted.astype(np.float32))
-        patch = cv2.warpPerspective(level, warp, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR,
-                                    borderMode=cv2.BORDER_REPLICATE)
+        patch = cv2.warpPerspective(
+            level, warp, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
         haze = self.haze(float(corners[:, 0].mean()))
         patch = cv2.addWeighted(patch, light * (1 - haze), patch, 0.0, HAZE * haze)
         mask = np.zeros(patch.shape[:2], np.uint8)
@@ -126,12 +136,18 @@ class Canvas:
         cv2.copyTo(patch, mask, self.image[y0:y1, x0:x1])
         cv2.fillConvexPoly(self.ids, _fixed(pixels), ident, cv2.LINE_8, _SHIFT)
 
-    def sprite(self, foot: Tuple[float, float, float], height: float, texture: Texture, ident: int,
-               light: float = 1.0) -> None:
-        """Paint a cut-out (RGBA texture) that stands upright on a street point and is `height` metres high."""
+    def sprite(
+        self,
+        foot: Tuple[float, float, float],
+        height: float,
+        texture: Texture,
+        ident: int,
+        light: float = 1.0,
+    ) -> None:
+        """Paint a cut-out (RGBA texture) that stands on a street point, `height` metres high."""
         if foot[0] < self.camera.pose.s + 1.5:
             return
-        (u, v), = self.camera.project(np.array([foot]))
+        ((u, v),) = self.camera.project(np.array([foot]))
         tall = height * self.camera.scale(foot[0])
         wide = tall * texture.aspect
         corners = np.array([[u - wide / 2, v - tall], [u + wide / 2, v - tall], [u - wide / 2, v]])
@@ -141,18 +157,24 @@ class Canvas:
         x0, y0, x1, y1 = box
         level = texture.level(wide, tall)
         rows, columns = level.shape[:2]
-        warp = cv2.getAffineTransform(np.array([[0, 0], [columns, 0], [0, rows]], np.float32),
-                                      (corners - (x0, y0)).astype(np.float32))
+        warp = cv2.getAffineTransform(
+            np.array([[0, 0], [columns, 0], [0, rows]], np.float32), (corners - (x0, y0)).astype(np.float32)
+        )
         patch = cv2.warpAffine(level, warp, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR)
         haze = self.haze(foot[0])
         mask = cv2.compare(patch[:, :, 3], 127, cv2.CMP_GT)
-        colours = cv2.addWeighted(cv2.cvtColor(patch, cv2.COLOR_BGRA2BGR), light * (1 - haze),
-                                  np.zeros_like(patch[:, :, :3]), 0.0, HAZE * haze)
+        colours = cv2.addWeighted(
+            cv2.cvtColor(patch, cv2.COLOR_BGRA2BGR),
+            light * (1 - haze),
+            np.zeros_like(patch[:, :, :3]),
+            0.0,
+            HAZE * haze,
+        )
         cv2.copyTo(colours, mask, self.image[y0:y1, x0:x1])
         self.ids[y0:y1, x0:x1][mask != 0] = ident
 
     def truth(self) -> Tuple[np.ndarray, np.ndarray]:
-        """Return labels (H, W) uint8 and instances (H, W) int32, which are 0 where a pixel belongs to none."""
+        """Return labels (H, W) uint8 and instances (H, W) int32, 0 where a pixel belongs to none."""
         return np.take(_CLASS_OF, self.ids), np.take(_INSTANCE_OF, self.ids)
 
     def _box(self, pixels: np.ndarray) -> Optional[Tuple[int, int, int, int]]:
@@ -189,4 +211,3 @@ def _clip_texture(camera: Camera, corners: np.ndarray) -> Tuple:
     bottom = corners[3] + np.outer((right, left), corners[2] - corners[3])
     source = np.array([[left, 0.0], [right, 0.0], [right, 1.0], [left, 1.0]])
     return np.concatenate((top, bottom)), source
-

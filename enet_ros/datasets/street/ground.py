@@ -5,15 +5,15 @@ from typing import List, Tuple
 import cv2
 import numpy as np
 
-from .camera import Camera, FAR
-from .canvas import Canvas, HAZE
-from .textures import noise, shade, Texture
+from .camera import FAR, Camera
+from .canvas import HAZE, Canvas
+from .textures import Texture, noise, shade
 
-KERB = 5.5          # metres from the centre line to the kerb
-HOUSES = 8.8        # metres from the centre line to the house fronts
-_HALF = 24.0        # metres to either side that the strip covers
-_PERIOD = 24.0      # metres after which it repeats
-_DENSITY = 20       # pixels per metre
+KERB = 5.5  # metres from the centre line to the kerb
+HOUSES = 8.8  # metres from the centre line to the house fronts
+_HALF = 24.0  # metres to either side that the strip covers
+_PERIOD = 24.0  # metres after which it repeats
+_DENSITY = 20  # pixels per metre
 ROAD, PAVEMENT = 3000, 4000
 
 
@@ -25,7 +25,7 @@ class Ground:
         self._strip = Texture(_strip(rng, shape))
 
     def paint(self, canvas: Canvas, shadows: List[np.ndarray]) -> None:
-        """Paint everything below the horizon; `shadows` are polygons (N, 3) of street points that lie in shade."""
+        """Paint all below the horizon; `shadows` are polygons (N, 3) of street points in shade."""
         camera = canvas.camera
         height, width = camera.size
         top = max(int(np.ceil(camera.horizon + camera.focal * camera.pose.height / FAR)), 0)
@@ -47,14 +47,16 @@ class Ground:
                 haze, band = canvas.haze(float(s[first:last].mean())), image[first:last]
                 cv2.addWeighted(band, 1 - haze, band, 0.0, HAZE * haze, band)
 
-    def _sample(self, camera: Camera, image: np.ndarray, d: np.ndarray, s: np.ndarray, depth: np.ndarray) -> None:
+    def _sample(
+        self, camera: Camera, image: np.ndarray, d: np.ndarray, s: np.ndarray, depth: np.ndarray
+    ) -> None:
         """Look the strip up for bands of rows, each in the copy that suits its distance."""
         start = 0
         while start < len(depth):
             stop = start + max(int(np.count_nonzero(depth[start:] > depth[start] * 0.72)), 1)
             middle = depth[(start + stop) // 2 if stop < len(depth) else start]
             across = camera.focal / middle * 2 * _HALF
-            along = camera.focal * camera.pose.height / middle ** 2 * _PERIOD
+            along = camera.focal * camera.pose.height / middle**2 * _PERIOD
             level = self._strip.level(across, along)
             x = (d[start:stop] + _HALF) * (level.shape[1] / (2 * _HALF)) - 0.5
             y = (s[start:stop] % _PERIOD) * (level.shape[0] / _PERIOD) - 0.5
@@ -93,7 +95,7 @@ def _strip(rng: np.random.RandomState, shape: Tuple[int, int]) -> np.ndarray:
     gutter = (np.abs(d) < KERB) & (np.abs(d) > KERB - 0.3)
     strip[:, gutter] = strip[:, gutter] * 0.86
     for track in (-2.5, -0.9, 0.9, 2.5):
-        worn = np.exp(-((d - track) / 0.25) ** 2)[None, :, None]
+        worn = np.exp(-(((d - track) / 0.25) ** 2))[None, :, None]
         strip[:] = np.clip(strip * (1 - 0.07 * worn), 0, 255)
     paint = (205.0 * grain).clip(0, 255).astype(np.uint8)[:, :, None]
     along = np.arange(shape[0]) / _DENSITY % 6.0

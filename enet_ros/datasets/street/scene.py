@@ -7,11 +7,11 @@ import numpy as np
 
 from . import furniture, people, vehicles
 from .backdrop import Backdrop
-from .camera import Camera, FAR
+from .camera import FAR, Camera
 from .canvas import Canvas
 from .ground import Ground
-from .layout import Cell, draw, Layout
-
+from .layout import Cell, Layout, draw
+from .traffic import Traffic
 
 
 class Scene:
@@ -19,6 +19,7 @@ class Scene:
 
     def __init__(self, size: Tuple[int, int], seed: int) -> None:
         self.layout = Layout(seed)
+        self._traffic = Traffic(self.layout)
         self.camera = Camera(size, self.layout.road)
         self._ground = Ground(draw(seed, 20))
         self._backdrop = Backdrop(draw(seed, 21), size, self.camera.centre[1])
@@ -27,12 +28,12 @@ class Scene:
         self._vignette = _vignette(size)
 
     def render(self, t: float, number: int) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return image (H, W, 3) uint8 RGB, label (H, W) uint8 and instances (H, W) int32 at time `t` in seconds."""
+        """Return image (H, W, 3) uint8 RGB, label (H, W) uint8, instances (H, W) int32 at `t` seconds."""
         pose = self.layout.pose(t)
         self.camera.move(pose)
         canvas = Canvas(self.camera)
         cells = self.layout.cells(pose.s)
-        moving = self.layout.vehicles(t)
+        moving = self._traffic.vehicles(t)
         self._backdrop.paint(canvas)
         self._ground.paint(canvas, self._shadows(cells, moving))
         for cell in cells:
@@ -41,8 +42,8 @@ class Scene:
         jobs = self._still(canvas, cells)
         # What moves is on the road, so whatever stands beside it within a vehicle's length is behind it.
         jobs.extend((vehicles.near_end(v) - 5.0, lambda v=v: vehicles.paint(canvas, v)) for v in moving)
-        jobs.extend((f.s, lambda f=f: people.pedestrian(canvas, f)) for f in self.layout.pedestrians(t))
-        jobs.extend((f.s - 5.0, lambda f=f: people.cyclist(canvas, f)) for f in self.layout.cyclists(t))
+        jobs.extend((f.s, lambda f=f: people.pedestrian(canvas, f)) for f in self._traffic.pedestrians(t))
+        jobs.extend((f.s - 5.0, lambda f=f: people.cyclist(canvas, f)) for f in self._traffic.cyclists(t))
         for s, job in sorted(jobs, key=lambda job: -job[0]):
             if s - pose.s < FAR:
                 job()
@@ -59,8 +60,14 @@ class Scene:
             for item in cell.walls:
                 jobs.append((item.s[1] - 0.1, lambda i=item: furniture.wall(canvas, i, 0.95)))
             for s, d, height, kind in cell.trees:
-                jobs.append((s, lambda s=s, d=d, h=height, k=kind: canvas.sprite(
-                    (s, d, 0.0), h, layout.trees[k], furniture.TREE)))
+                jobs.append(
+                    (
+                        s,
+                        lambda s=s, d=d, h=height, k=kind: canvas.sprite(
+                            (s, d, 0.0), h, layout.trees[k], furniture.TREE
+                        ),
+                    )
+                )
             jobs.extend((s, lambda s=s, d=d: furniture.lamp(canvas, s, d)) for s, d in cell.lamps)
             jobs.extend((s, lambda s=s, d=d: furniture.bollard(canvas, s, d)) for s, d in cell.bollards)
             jobs.extend((i.s, lambda i=i: furniture.sign(canvas, i)) for i in cell.signs)
@@ -68,20 +75,36 @@ class Scene:
         return jobs
 
     def _shadows(self, cells: List[Cell], moving: List[vehicles.Vehicle]) -> List[np.ndarray]:
-        """Return the shade of houses and trees on the sunless side, and of every vehicle, as ground polygons."""
+        """Return the shade of houses, trees and vehicles as polygons on the ground."""
         shade = [vehicles.shadow(v) for v in moving]
         for cell in cells:
             shade.extend(vehicles.shadow(v) for v in cell.parked)
             for item in cell.houses:
                 if item.d * self.layout.sun > 0:
                     cast = item.d - self.layout.sun * item.height * 0.75
-                    shade.append(np.array([[item.s[0], item.d, 0.0], [item.s[1], item.d, 0.0],
-                                           [item.s[1] + 1.5, cast, 0.0], [item.s[0] + 1.5, cast, 0.0]]))
+                    shade.append(
+                        np.array(
+                            [
+                                [item.s[0], item.d, 0.0],
+                                [item.s[1], item.d, 0.0],
+                                [item.s[1] + 1.5, cast, 0.0],
+                                [item.s[0] + 1.5, cast, 0.0],
+                            ]
+                        )
+                    )
             for s, d, height, _ in cell.trees:
                 turn = np.linspace(0, 2 * np.pi, 10, endpoint=False)
                 middle = d - self.layout.sun * 1.2
-                shade.append(np.stack((s + 0.22 * height * np.cos(turn), middle + 0.3 * height * np.sin(turn),
-                                       np.zeros(10)), 1))
+                shade.append(
+                    np.stack(
+                        (
+                            s + 0.22 * height * np.cos(turn),
+                            middle + 0.3 * height * np.sin(turn),
+                            np.zeros(10),
+                        ),
+                        1,
+                    )
+                )
         return shade
 
     def _expose(self, image: np.ndarray, t: float, number: int) -> np.ndarray:
@@ -96,7 +119,7 @@ class Scene:
         image = cv2.multiply(image, self._vignette, None, 1 / 255.0)
         top, left = draw(self.layout.seed, 24, number).randint(0, 64, 2)
         height, width = self.camera.size
-        return cv2.add(image, self._noise[top:top + height, left:left + width], dtype=cv2.CV_8U)
+        return cv2.add(image, self._noise[top : top + height, left : left + width], dtype=cv2.CV_8U)
 
     @staticmethod
     def _sensor_noise(rng: np.random.RandomState, size: Tuple[int, int]) -> np.ndarray:
