@@ -6,43 +6,52 @@ too much. Whole sequences are drawn where there are enough of them, else blocks 
 overlap).
 """
 
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Sequence, Tuple
+import base64
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+import zlib
 
 import numpy as np
 
+from ..classes import MAX_CLASSES
 from ..errors import InputError
 from . import scores
 
 SEQUENCES_NEEDED = 10       # below this, blocks within the sequences are drawn
 MAX_BLOCK = 30              # frames: a second or two of video
 BLOCKS_WANTED = 20
-_MAX_KEPT = 1024            # blocks; beyond it neighbours are joined, which bounds memory
+MAX_KEPT = 1024             # blocks; beyond it neighbours are joined, which bounds memory
 
 
 class Block(NamedTuple):
     """Confusion counts of some consecutive frames of one sequence."""
 
     sequence: str
+    name: str                   # of the first frame
+    stamp: Optional[float]      # of the first frame, seconds, where it has one
     frames: int
-    counts: np.ndarray      # (C, C + 1) int64
+    counts: np.ndarray          # (C, C + 1) int64
 
 
 class BlockCounts:
-    """Per-frame confusion counts, kept as blocks of consecutive frames in bounded memory."""
+    """Per-frame confusion counts in order, kept as blocks of consecutive frames in bounded memory."""
 
     def __init__(self) -> None:
         """Start without frames."""
         self.blocks: List[Block] = []
         self._length = 1
+        self._sequences = 0
 
-    def add(self, sequence: str, counts: np.ndarray) -> None:
+    def add(self, sequence: str, counts: np.ndarray, name: str = '', stamp: Optional[float] = None) -> None:
         """Add the (C, C + 1) counts of the next frame, as `ConfusionMatrix.update` returns them."""
+        block = Block(sequence, name, stamp, 1, counts)
         last = self.blocks[-1] if self.blocks else None
         if last is not None and last.sequence == sequence and last.frames < self._length:
-            self.blocks[-1] = _join(last, Block(sequence, 1, counts))
+            self.blocks[-1] = _join(last, block)
         else:
-            self.blocks.append(Block(sequence, 1, counts.copy()))
-        if len(self.blocks) > _MAX_KEPT and self._length < MAX_BLOCK:
+            self.blocks.append(block)
+            self._sequences += last is None or last.sequence != sequence
+        # Sequences are never joined, so that their number must not count against the limit.
+        if len(self.blocks) > MAX_KEPT + self._sequences:
             self._length *= 2
             self.blocks = _coarsen(self.blocks, self._length)
 
@@ -67,23 +76,23 @@ class BlockCounts:
         return name, np.stack([block.counts for block in blocks]) if blocks else np.zeros((0, 1, 2), np.int64)
 
     def to_list(self) -> List[Dict[str, Any]]:
-        """Return what `restore` reads: plain types for JSON."""
-        return [{'sequence': block.sequence, 'frames': block.frames, 'counts': block.counts.tolist()}
-                for block in self.blocks]
+        """Return what `restore` reads: plain types for JSON, the counts packed into text."""
+        return [dict(block._asdict(), counts=_pack(block.counts)) for block in self.blocks]
 
     @classmethod
     def restore(cls, data: Sequence[Mapping[str, Any]]) -> 'BlockCounts':
         """Take blocks of `to_list` up again; InputError where they are none."""
         made = cls()
         try:
-            made.blocks = [Block(str(entry['sequence']), int(entry['frames']),
-                                 np.asarray(entry['counts'], np.int64)) for entry in data]
-            shapes = {block.counts.shape for block in made.blocks}
-        except (KeyError, TypeError, ValueError) as error:
+            for entry in data:
+                stamp = entry['stamp']
+                made.blocks.append(Block(
+                    str(entry['sequence']), str(entry['name']), None if stamp is None else float(stamp),
+                    int(entry['frames']), _unpack(entry['counts'])))
+        except (KeyError, TypeError, ValueError, zlib.error) as error:
             raise InputError('these are no blocks of confusion counts: {!r}'.format(error)) from None
-        if any(len(shape) != 2 or shape[1] != shape[0] + 1 for shape in shapes) or len(shapes) > 1:
-            raise InputError('blocks of confusion counts must all be (C, C + 1), not {}'.format(
-                sorted(shapes)))
+        if len({block.counts.shape for block in made.blocks}) > 1:
+            raise InputError('blocks of confusion counts are of different numbers of classes')
         return made
 
 
@@ -129,8 +138,22 @@ def _limits(values: np.ndarray, level: float) -> List[float]:
     return [float(limit) for limit in np.percentile(values, [tail, 100 - tail])]
 
 
+def _pack(counts: np.ndarray) -> str:
+    return base64.b64encode(zlib.compress(counts.astype('<i8').tobytes())).decode('ascii')
+
+
+def _unpack(text: str) -> np.ndarray:
+    """Return (C, C + 1) counts; the size is bounded before anything is unpacked."""
+    limit = MAX_CLASSES * (MAX_CLASSES + 1) * 8
+    counts = np.frombuffer(zlib.decompressobj().decompress(base64.b64decode(text), limit), '<i8')
+    classes = int(np.sqrt(counts.size))
+    if not classes or classes * (classes + 1) != counts.size:
+        raise ValueError('{} counts are no (C, C + 1)'.format(counts.size))
+    return counts.reshape(classes, classes + 1).astype(np.int64)
+
+
 def _join(first: Block, second: Block) -> Block:
-    return Block(first.sequence, first.frames + second.frames, first.counts + second.counts)
+    return first._replace(frames=first.frames + second.frames, counts=first.counts + second.counts)
 
 
 def _coarsen(blocks: Sequence[Block], length: int) -> List[Block]:

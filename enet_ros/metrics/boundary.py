@@ -10,9 +10,10 @@ from typing import Any, Dict, Tuple
 import cv2
 import numpy as np
 
-from ..classes import IGNORE, ClassTable
+from ..classes import ClassTable
 from ..errors import InputError
 from . import scores
+from .confusion import ConfusionMatrix
 
 DILATION = 0.02     # of the image diagonal, the authors' choice
 _OUTSIDE = 254      # beyond the border, a value that differs from the neighbour's
@@ -23,16 +24,16 @@ def distance(shape: Tuple[int, int], dilation: float = DILATION) -> int:
     return max(1, int(round(dilation * float(np.hypot(*shape)))))
 
 
-def boundary(labels: np.ndarray, width: int) -> np.ndarray:
-    """(H, W) bool: pixels within `width` (chessboard distance) of another label or of the border.
+def interior(labels: np.ndarray, width: int) -> np.ndarray:
+    """(H, W) uint8: 255 where no other label and no border is within `width` (chessboard distance), else 0.
 
-    It is the boundary of every class's mask at once: a pixel is inside its own mask's erosion just
+    It is the erosion of every class's mask at once: a pixel belongs to its own mask's erosion just
     where all labels around it are equal.
     """
     kernel = np.ones((2 * width + 1, 2 * width + 1), np.uint8)
     padded = cv2.copyMakeBorder(labels, width, width, width, width, cv2.BORDER_CONSTANT, value=_OUTSIDE)
-    inside = cv2.erode(padded, kernel) == cv2.dilate(padded, kernel)
-    return ~inside[width:-width, width:-width]
+    inside = cv2.compare(cv2.erode(padded, kernel), cv2.dilate(padded, kernel), cv2.CMP_EQ)
+    return inside[width:-width, width:-width]
 
 
 class BoundaryCounts:
@@ -43,20 +44,27 @@ class BoundaryCounts:
         self.dilation = dilation
         # Rows: common, truth, prediction. Columns: classes.
         self.counts = np.zeros((3, num_classes), np.int64)
+        # What is no boundary is one class more, for truth and prediction.
+        lut = np.minimum(np.arange(256), num_classes)
+        self._luts = (lut, lut)
 
     def update(self, prediction: np.ndarray, truth: np.ndarray) -> None:
         """Count one image: (H, W) uint8 class indices; pixels whose truth is no class are not counted."""
         if prediction.shape != truth.shape:
             raise InputError('prediction is {} and truth {}: score both at the same size'.format(
                 prediction.shape, truth.shape))
+        if not truth.size:
+            return
         classes = self.counts.shape[1]
         width = distance(truth.shape, self.dilation)
-        valid = truth < classes
-        true = np.where(boundary(truth, width) & valid, truth, IGNORE)
-        predicted = np.where(boundary(prediction, width) & valid, prediction, IGNORE)
-        common = np.where(true == predicted, true, IGNORE)
-        for row, labels in enumerate((common, true, predicted)):
-            self.counts[row] += np.bincount(labels.ravel(), minlength=256)[:classes]
+        # 255, what is not counted, absorbs any label by bitwise or.
+        void = cv2.compare(truth, classes - 1.0, cv2.CMP_GT)
+        true = truth | interior(truth, width)
+        predicted = prediction | interior(prediction, width) | void
+        counts = ConfusionMatrix(classes + 1, *self._luts).update(predicted, true)
+        self.counts[0] += np.diag(counts)[:classes]
+        self.counts[1] += counts.sum(1)[:classes]
+        self.counts[2] += counts.sum(0)[:classes]
 
     def merge(self, other: 'BoundaryCounts') -> 'BoundaryCounts':
         """Add another part's counts to this one; return self."""

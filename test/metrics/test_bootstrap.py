@@ -62,7 +62,7 @@ def test_interval_covers_the_truth_as_often_as_it_says():
 
 def test_memory_is_bounded_and_nothing_is_lost():
     blocks = filled([frame(1, 2)] * 5000)
-    assert len(blocks.blocks) <= 1024
+    assert len(blocks.blocks) <= bootstrap.MAX_KEPT + 1
     assert sum(block.counts for block in blocks.blocks)[0].tolist() == [5000, 10000, 0]
 
 
@@ -72,8 +72,13 @@ def test_merge_and_json():
     assert merged.units()[1].sum(0).tolist() == [[120, 180, 0], [0, 600, 0]]
     with pytest.raises(InputError, match='no blocks'):
         BlockCounts.restore([{'frames': 1}])
-    with pytest.raises(InputError, match='must all be'):
-        BlockCounts.restore([{'sequence': '', 'frames': 1, 'counts': [[1]]}])
+    with pytest.raises(InputError, match='no blocks'):
+        BlockCounts.restore([dict(first.to_list()[0], counts='eJwDAAAAAAE=')])
+    with pytest.raises(InputError, match='no blocks'):
+        BlockCounts.restore([dict(first.to_list()[0], counts='a')])
+    other = filled([np.ones((3, 4), int)]).to_list()
+    with pytest.raises(InputError, match='different numbers of classes'):
+        BlockCounts.restore(first.to_list() + other)
 
 
 @pytest.mark.parametrize('frames', [0, 1])

@@ -15,6 +15,7 @@ from enet_ros.metrics.confusion import ConfusionMatrix
 from enet_ros.metrics.instance import CITYSCAPES_MEMBERS, CITYSCAPES_SIZES, InstanceCounts
 
 CLASSES = ClassTable.load('cityscapes')
+pytestmark = pytest.mark.filterwarnings('ignore:`in1d` is deprecated')     # the evaluator's own
 Maps = Tuple[np.ndarray, np.ndarray, np.ndarray]   # prediction, truth: labelIds uint8; instances: int32
 
 

@@ -1,0 +1,171 @@
+"""Everything that is scored about a run of frames, frame by frame, in bounded memory and mergeable.
+
+`Tally` is what evaluation of a bag, of a data set, of label files and of a live replay have in common:
+
+    tally = Tally(predicted=segmenter.classes, true=dataset.classes)
+    for ...:
+        frame = tally.add(labels, truth, name, sequence, stamp, image=image)    # FrameScore, for a CSV
+    result = tally.result()                 # the scores, by the keys that the tools' JSON uses
+    tally.gallery                           # the best and worst frames, for a report
+    Tally.restore(result['parts'])          # from a JSON file, to merge shards: tally.merge(other)
+"""
+
+from typing import Any, Dict, Mapping, Optional, Tuple
+
+import cv2
+import numpy as np
+
+from ..classes import ClassTable
+from ..errors import InputError
+from . import bootstrap, scores
+from .boundary import BoundaryCounts
+from .confusion import ConfusionMatrix
+from .gallery import FrameScore, Gallery
+from .instance import CITYSCAPES_MEMBERS, CITYSCAPES_SIZES, InstanceCounts
+from .temporal import TemporalConsistency
+
+MAX_GAP = 0.2       # seconds; frames further apart are not consecutive
+
+
+class Tally:
+    """Scores of predictions against truth, in the coarser of their two codings."""
+
+    def __init__(self, predicted: ClassTable, true: ClassTable, label_ids: bool = False,
+                 boundary: bool = True, flow: bool = False, exhibits: int = 6) -> None:
+        """Begin without frames.
+
+        `predicted` and `true` are the class tables of the label images; InputError where they cannot be
+        compared. With `label_ids` predictions hold the data set's own file values (Cityscapes' labelIds)
+        instead of class indices. `boundary` adds boundary IoU; `flow` measures temporal consistency by
+        optical flow where there is no truth to measure it by (slow). `exhibits` best and worst frames
+        are kept for a report.
+        """
+        self.predicted, self.true = predicted, true
+        common = predicted.mapping_to(true)
+        self.classes = common.classes
+        codes = predicted.id_table() if label_ids else np.arange(256, dtype=np.uint8)
+        self._prediction_lut, self._truth_lut = common.source[codes], common.target
+        self.confusion = ConfusionMatrix(len(self.classes))
+        self.blocks = bootstrap.BlockCounts()
+        self.boundary = BoundaryCounts(len(self.classes)) if boundary else None
+        self.temporal = TemporalConsistency(len(self.classes))
+        cityscapes = true.name == 'cityscapes'
+        self.instances = InstanceCounts(
+            self.classes, self._prediction_lut, common.target[true.id_table()] if cityscapes else None,
+            CITYSCAPES_MEMBERS if label_ids and cityscapes else None)
+        self.frames = 0
+        self.gallery = Gallery(exhibits)
+        self._flow = flow
+        self._last: Tuple[str, Optional[float]] = ('', None)
+
+    def add(self, prediction: np.ndarray, truth: np.ndarray, name: str = '', sequence: str = '',
+            stamp: Optional[float] = None, image: Optional[np.ndarray] = None,
+            instances: Optional[np.ndarray] = None) -> FrameScore:
+        """Score the next frame.
+
+        `prediction` and `truth` are (H, W) uint8 labels, `image` (H, W, 3) uint8 RGB for the gallery and
+        the flow, `instances` (H, W) int as in datasets.Sample. InputError where sizes differ; the frame
+        is then not counted.
+        """
+        raw, prediction = prediction, self._apply(self._prediction_lut, prediction)
+        truth = self._apply(self._truth_lut, truth)
+        counts = self.confusion.update(prediction, truth)
+        self.frames += 1
+        self.blocks.add(sequence, counts, name, stamp)
+        if self.boundary is not None:
+            self.boundary.update(prediction, truth)
+        if instances is not None:
+            self.instances.update(raw, truth, instances)
+        frame = FrameScore(name, sequence, stamp, int(counts.sum()), float(scores.mean_iou(counts)),
+                           float(scores.global_accuracy(counts)),
+                           self._flips(prediction, truth, image, sequence, stamp))
+        self.gallery.offer(frame, image, truth, prediction)
+        return frame
+
+    def pass_by(self, prediction: np.ndarray, sequence: str = '', stamp: Optional[float] = None,
+                image: Optional[np.ndarray] = None) -> None:
+        """Take a frame without truth: only its consistency with the frame before can be measured."""
+        self._flips(self._apply(self._prediction_lut, prediction), None, image, sequence, stamp)
+
+    def _flips(self, prediction: np.ndarray, truth: Optional[np.ndarray], image: Optional[np.ndarray],
+               sequence: str, stamp: Optional[float]) -> float:
+        last_sequence, last_stamp = self._last
+        far = stamp is not None and last_stamp is not None and not 0 < stamp - last_stamp <= MAX_GAP
+        if sequence != last_sequence or far:
+            self.temporal.reset()
+        self._last = (sequence, stamp)
+        rate = self.temporal.update(prediction, truth, image if self._flow else None)
+        return float('nan') if rate is None else rate
+
+    @staticmethod
+    def _apply(lut: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        if labels.dtype != np.uint8 or labels.ndim != 2:
+            raise InputError('a label image must be (height, width) uint8, not {} {}'.format(
+                labels.shape, labels.dtype))
+        return cv2.LUT(labels, lut) if labels.size else labels
+
+    def merge(self, other: 'Tally') -> 'Tally':
+        """Add another part's frames to this one, after them; return self."""
+        if (other.predicted.names, other.true.names) != (self.predicted.names, self.true.names):
+            raise InputError("results of '{}' against '{}' and of '{}' against '{}' cannot be merged".format(
+                self.predicted.name, self.true.name, other.predicted.name, other.true.name))
+        if (self.boundary is None) != (other.boundary is None):
+            raise InputError('results with and without boundary IoU cannot be merged: use one for all parts')
+        for name in ('confusion', 'blocks', 'boundary', 'temporal', 'instances', 'gallery'):
+            if getattr(self, name) is not None:
+                getattr(self, name).merge(getattr(other, name))
+        self.frames += other.frames
+        return self
+
+    def result(self, absent: str = 'skip', resamples: int = 1000) -> Dict[str, Any]:
+        """Return all scores as a dictionary for JSON.
+
+        Keys: those of `ConfusionMatrix.scores` and, where there is something to say, of
+        `InstanceCounts.scores`, `BoundaryCounts.scores`; `frames_evaluated`, `coding` (the tables of
+        prediction, truth and scores), `intervals` (see bootstrap.intervals), `temporal`, `confusion`
+        ({'classes': ..., 'counts': ...}), `timeline` (IoU over time) and `parts` (what `restore` reads).
+        """
+        result: Dict[str, Any] = {'frames_evaluated': self.frames}
+        result.update(self.confusion.scores(self.classes, absent))
+        if self.boundary is not None:
+            result.update(self.boundary.scores(self.classes))
+        if self.instances.count.any():
+            official = self.true.name == self.classes.name == 'cityscapes'
+            result.update(self.instances.scores(CITYSCAPES_SIZES if official else None))
+        result['temporal'] = self.temporal.scores()
+        result['intervals'] = bootstrap.intervals(self.blocks, self.classes.names, resamples=resamples)
+        result['coding'] = {'prediction': self.predicted.name, 'truth': self.true.name,
+                            'scores': self.classes.name}
+        result['confusion'] = {'classes': self.classes.to_dict(), 'counts': self.confusion.counts.tolist()}
+        result['timeline'] = [
+            {'sequence': block.sequence, 'name': block.name, 'stamp': block.stamp, 'frames': block.frames,
+             'mean_iou': float(scores.mean_iou(block.counts)),
+             'global_accuracy': float(scores.global_accuracy(block.counts))} for block in self.blocks.blocks]
+        result['parts'] = self.to_dict()
+        return result
+
+    def to_dict(self) -> Dict[str, Any]:
+        """Return what `restore` reads: all counts as plain types. The gallery's pictures stay behind."""
+        return {'version': 1, 'predicted': self.predicted.to_dict(), 'true': self.true.to_dict(),
+                'frames': self.frames, 'confusion': self.confusion.counts.tolist(),
+                'blocks': self.blocks.to_list(), 'instances': self.instances.to_dict(),
+                'boundary': None if self.boundary is None else self.boundary.counts.tolist(),
+                'temporal': [self.temporal.counts.tolist(), self.temporal.pairs.tolist()]}
+
+    @classmethod
+    def restore(cls, data: Mapping[str, Any], origin: str = 'result') -> 'Tally':
+        """Take the counts of `to_dict` up again, to merge or score; InputError names `origin`."""
+        try:
+            tally = cls(ClassTable.from_dict(data['predicted']), ClassTable.from_dict(data['true']),
+                        boundary=data['boundary'] is not None)
+            tally.frames = int(data['frames'])
+            tally.confusion.merge(ConfusionMatrix.from_counts(data['confusion']))
+            tally.blocks = bootstrap.BlockCounts.restore(data['blocks'])
+            tally.instances = InstanceCounts.restore(tally.classes, data['instances'])
+            if tally.boundary is not None:
+                tally.boundary.counts[:] = data['boundary']
+            tally.temporal.counts[:], tally.temporal.pairs[:] = data['temporal']
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError('{}: no result of an evaluation that could be merged: {}'.format(
+                origin, error)) from None
+        return tally

@@ -1,0 +1,142 @@
+"""What every evaluation shares: one tally, its gallery, its merged parts."""
+
+import json
+
+import numpy as np
+import pytest
+
+from enet_ros.classes import ClassTable
+from enet_ros.errors import InputError
+from enet_ros.metrics.tally import Tally
+
+CAMVID, CITYSCAPES = ClassTable.load('camvid'), ClassTable.load('cityscapes')
+
+
+def frames(number, seed=0, classes=11, shape=(40, 60)):
+    rng = np.random.default_rng(seed)
+    for index in range(number):
+        coarse = rng.integers(0, classes + 1, (shape[0] // 10, shape[1] // 10))
+        truth = np.kron(coarse, np.ones((10, 10), int))
+        noise = rng.random(shape) < (index + 1) / (number + 2)      # frame by frame worse
+        prediction = np.where(noise, rng.integers(0, classes, shape), truth).astype(np.uint8)
+        yield prediction, np.where(truth == classes, 255, truth).astype(np.uint8), 'frame {}'.format(index)
+
+
+def filled(number=8, seed=0, **options):
+    tally = Tally(CAMVID, CAMVID, **options)
+    rows = []
+    for index, (prediction, truth, name) in enumerate(frames(number, seed)):
+        image = np.full(truth.shape + (3,), index, np.uint8)
+        rows.append(tally.add(prediction, truth, name, 'drive', index / 15, image))
+    return tally, rows
+
+
+def test_result_has_the_keys_of_the_design():
+    result = filled()[0].result()
+    assert set(result) >= {
+        'frames_evaluated', 'mean_iou', 'class_iou', 'class_accuracy', 'class_average_accuracy',
+        'global_accuracy', 'category_iou', 'mean_category_iou', 'mean_boundary_iou', 'intervals',
+        'temporal', 'confusion', 'coding', 'timeline', 'parts'}
+    assert 'mean_class_iiou' not in result      # no instances were given
+    assert result['frames_evaluated'] == len(result['timeline']) == 8
+    low, high = result['intervals']['mean_iou']
+    assert low < result['mean_iou'] < high
+    assert json.dumps(result)
+
+
+def test_frame_scores_tell_good_from_bad_frames():
+    tally, rows = filled()
+    assert [row.name for row in sorted(rows, key=lambda row: row.global_accuracy)][0] == 'frame 7'
+    assert rows[0].pixels == np.count_nonzero(list(frames(1))[0][1] != 255)
+    assert np.isnan(rows[0].flip_rate) and 0 < rows[1].flip_rate < 1
+
+
+def test_gallery_keeps_the_best_and_the_worst():
+    tally, rows = filled(20, exhibits=3)
+    order = sorted(rows, key=lambda row: row.mean_iou)
+    assert [exhibit.frame for exhibit in tally.gallery.worst] == order[:3]
+    assert [exhibit.frame for exhibit in tally.gallery.best] == order[:-4:-1]
+    index = int(tally.gallery.best[0].frame.name.split()[1])
+    assert (tally.gallery.best[0].image == index).all()
+
+
+def test_gallery_of_few_frames_shows_none_twice_and_large_ones_small():
+    tally, _ = filled(3, exhibits=3)
+    assert (len(tally.gallery.worst), len(tally.gallery.best)) == (2, 1)
+    big = Tally(CAMVID, CAMVID)
+    labels = np.zeros((1024, 2048), np.uint8)
+    big.add(labels, labels, image=np.zeros((1024, 2048, 3), np.uint8))
+    exhibit = big.gallery.worst[0]
+    assert exhibit.image.shape == (320, 640, 3) and exhibit.truth.shape == (320, 640)
+
+
+def test_frame_without_valid_truth_is_counted_but_not_shown():
+    tally = Tally(CAMVID, CAMVID)
+    row = tally.add(np.zeros((4, 4), np.uint8), np.full((4, 4), 255, np.uint8))
+    assert np.isnan(row.mean_iou) and row.pixels == 0
+    assert tally.frames == 1 and tally.gallery.worst == []
+
+
+def test_merged_json_parts_equal_the_whole():
+    whole, _ = filled(12)
+    parts = [Tally(CAMVID, CAMVID) for _ in range(2)]
+    for index, (prediction, truth, name) in enumerate(frames(12)):
+        parts[index // 6].add(prediction, truth, name, 'drive', index / 15)
+    restored = [Tally.restore(json.loads(json.dumps(part.result()['parts']))) for part in parts]
+    merged, expected = restored[0].merge(restored[1]).result(), whole.result()
+    for key in ('confusion', 'class_iou', 'class_boundary_iou', 'intervals', 'timeline', 'frames_evaluated'):
+        assert merged[key] == expected[key], key
+
+
+def test_what_cannot_be_merged_is_refused():
+    with pytest.raises(InputError, match='cannot be merged'):
+        Tally(CAMVID, CAMVID).merge(Tally(CITYSCAPES, CAMVID))
+    with pytest.raises(InputError, match='boundary'):
+        Tally(CAMVID, CAMVID).merge(Tally(CAMVID, CAMVID, boundary=False))
+    with pytest.raises(InputError, match='old.json: no result'):
+        Tally.restore({'mean_iou': 0.5}, 'old.json')
+    broken = filled()[0].to_dict()
+    broken['boundary'] = [[1, 2]]
+    with pytest.raises(InputError, match='no result'):
+        Tally.restore(broken)
+
+
+def test_codings_are_named_and_label_ids_understood():
+    tally = Tally(CAMVID, CITYSCAPES)
+    car, truck = CAMVID.index('Car'), CITYSCAPES.index('truck')
+    tally.add(np.full((4, 4), car, np.uint8), np.full((4, 4), truck, np.uint8))
+    result = tally.result()
+    assert result['coding'] == {'prediction': 'camvid', 'truth': 'cityscapes', 'scores': 'camvid'}
+    assert result['mean_iou'] == 1
+    by_id = Tally(CITYSCAPES, CITYSCAPES, label_ids=True)
+    instances = np.full((4, 4), 27001, np.int32)
+    by_id.add(np.full((4, 4), 27, np.uint8), np.full((4, 4), truck, np.uint8), instances=instances)
+    assert by_id.result()['class_iou']['truck'] == by_id.result()['class_iiou']['truck'] == 1
+
+
+def test_refused_frames_do_not_count():
+    tally = Tally(CAMVID, CAMVID)
+    with pytest.raises(InputError, match='same size'):
+        tally.add(np.zeros((4, 4), np.uint8), np.zeros((4, 5), np.uint8))
+    with pytest.raises(InputError, match='uint8'):
+        tally.add(np.zeros((4, 4)), np.zeros((4, 4), np.uint8))
+    assert tally.frames == 0 and not tally.confusion.counts.any()
+
+
+def test_consistency_needs_consecutive_frames():
+    tally = Tally(CAMVID, CAMVID)
+    zeros, ones = np.zeros((4, 4), np.uint8), np.ones((4, 4), np.uint8)
+    moments = [('a', 0.0, zeros), ('a', 0.1, ones), ('b', 0.2, zeros), ('b', 5.0, ones), ('b', 5.05, ones)]
+    rates = [tally.add(labels, zeros, '', drive, stamp).flip_rate for drive, stamp, labels in moments]
+    assert np.isnan([rates[0], rates[2], rates[3]]).all()
+    assert (rates[1], rates[4]) == (1, 0)
+
+
+def test_frames_without_truth_serve_consistency_by_flow():
+    tally = Tally(CAMVID, CAMVID, flow=True)
+    image = np.random.default_rng(0).integers(0, 255, (60, 80, 3)).astype(np.uint8)
+    labels = np.zeros((60, 80), np.uint8)
+    for index in range(3):
+        tally.pass_by(labels, 'a', index / 30, image)
+    assert tally.result()['temporal']['flow'] == {'flip_rate': 0, 'pixels': 9600, 'pairs': 2}
+    assert tally.frames == 0
