@@ -6,7 +6,8 @@ import re
 from setuptools import find_packages, setup
 
 NAME = 'enet_ros'
-HERE = os.path.dirname(os.path.abspath(__file__))
+# The source tree, also where colcon --symlink-install runs a link to this file.
+HERE = os.path.dirname(os.path.realpath(__file__))
 
 
 def requirements(group):
@@ -15,19 +16,19 @@ def requirements(group):
         return [line.strip() for line in lines if re.match(r'\w', line)]
 
 
-def tree(folder, into):
-    """Return the data_files entries of a folder and everything below it."""
+def tree(folder, target):
+    """Return the data_files entries that put a folder of the source tree, and all below it, into `target`."""
     found = []
-    for place, folders, names in os.walk(folder):
+    for place, folders, names in os.walk(os.path.join(HERE, folder)):
         folders[:] = sorted(name for name in folders if not name.startswith(('.', '__')))
-        files = [os.path.join(place, name) for name in sorted(names) if not name.startswith('.')]
+        below = os.path.relpath(place, os.path.join(HERE, folder))
+        files = [os.path.join(folder, below, name) for name in sorted(names) if not name.startswith('.')]
         if files:
-            found.append((os.path.join(into, place), files))
+            found.append((os.path.normpath(os.path.join(target, below)), [os.path.normpath(f) for f in files]))
     return found
 
 
-os.chdir(HERE)
-share = os.path.join('share', NAME)
+share = 'share/' + NAME
 setup(
     name=NAME,
     version='0.1.0',
@@ -43,8 +44,11 @@ setup(
         ('share/ament_index/resource_index/packages', ['resource/' + NAME]),
         (share, ['package.xml']),
         # `ros2 run` searches lib/<package>; all of these are one file, acting by its name.
-        ('lib/' + NAME, [os.path.join('scripts', name) for name in sorted(os.listdir('scripts'))]),
-    ] + tree('config', share) + tree('launch', share) + tree('models', share),
+        *tree('scripts', 'lib/' + NAME),
+        *tree('config', share + '/config'),
+        *tree('launch', share + '/launch'),
+        *tree('models', share + '/models'),
+    ],
     # The only name on a pip user's PATH.
     entry_points={'console_scripts': ['enet_ros = enet_ros.__main__:main']},
     # A robot's own OpenCV is unknown to pip by name: old setuptools would refuse to start over it.
