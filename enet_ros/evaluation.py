@@ -1,0 +1,189 @@
+"""A segmenter, or labels that exist already, over a data set or a bag: matched, scored, accounted for.
+
+    outcome = evaluate(dataset_frames(dataset), segmenter.classes, dataset.classes, segmenter)
+    outcome.to_json()               # every score, coverage and provenance, by the names of the tools' JSON
+    outcome.tally.gallery           # the best and worst frames with their pictures, for a report
+
+`bags.matching.bag_frames` gives the frames of a bag in the same form, so that both are scored by the
+same lines of code and agree bit for bit.
+"""
+
+from dataclasses import dataclass, field
+import os
+import platform
+import sys
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional
+
+import cv2
+import numpy as np
+
+from .classes import ClassTable
+from .errors import InputError
+from .metrics.coverage import Coverage
+from .metrics.percentiles import percentiles
+from .metrics.tally import FrameScore, Tally
+
+
+class Frame(NamedTuple):
+    """One frame on its way to be scored; what it lacks is None.
+
+    `image` is (H, W, 3) uint8 in `order`; `prediction` and `truth` are (H, W) uint8 class indices;
+    `instances` as in datasets.Sample; `stamp` is seconds.
+    """
+
+    name: str
+    sequence: str = ''
+    stamp: Optional[float] = None
+    image: Optional[np.ndarray] = None
+    order: str = 'rgb'
+    prediction: Optional[np.ndarray] = None
+    truth: Optional[np.ndarray] = None
+    instances: Optional[np.ndarray] = None
+
+
+@dataclass
+class Evaluation:
+    """The outcome of `evaluate`: scores, coverage, timing and where it all came from."""
+
+    tally: Tally
+    coverage: Coverage
+    latency_ms: List[float] = field(default_factory=list)   # of segmenting, one per frame; newest 100,000
+    provenance: Dict[str, Any] = field(default_factory=dict)
+
+    def merge(self, other: 'Evaluation') -> 'Evaluation':
+        """Add another part's frames after this one's; return self."""
+        self.tally.merge(other.tally)
+        self.coverage.merge(other.coverage)
+        self.latency_ms += other.latency_ms
+        return self
+
+    def to_json(self, absent: str = 'skip') -> Dict[str, Any]:
+        """Return everything for `tools.cli.write_json`.
+
+        The keys of `Tally.result` (scores, intervals, `confusion` with `classes` and `counts`, `timeline`,
+        `parts`), of `Coverage.to_dict`, and `latency_ms`, `rate_hz`, `engine`, `weights`, `provenance`.
+        """
+        result = self.tally.result(absent)
+        result.update(self.coverage.to_dict())
+        if self.latency_ms:
+            result['latency_ms'] = percentiles(self.latency_ms)
+            result['rate_hz'] = 1000.0 * len(self.latency_ms) / max(sum(self.latency_ms), 1e-9)
+        result['engine'] = self.provenance.get('engine')
+        result['weights'] = self.provenance.get('weights')
+        result['provenance'] = self.provenance
+        return result
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any], origin: str = 'result') -> 'Evaluation':
+        """Take an earlier JSON up again, to merge it; its single latencies and pictures stay behind."""
+        if not isinstance(data, Mapping) or 'parts' not in data:
+            raise InputError('{}: no result of an evaluation (it has no `parts`)'.format(origin))
+        return cls(Tally.restore(data['parts'], origin), Coverage.from_dict(data, origin), [],
+                   dict(data.get('provenance') or {}))
+
+
+def evaluate(frames: Iterable[Frame], predicted: ClassTable, true: ClassTable, segmenter: Any = None,
+             on_frame: Optional[Callable[[FrameScore], None]] = None, coverage: Optional[Coverage] = None,
+             **options: Any) -> Evaluation:
+    """Score frames as they come, in memory that does not grow with their number.
+
+    A frame with an image and no prediction is segmented by `segmenter` (a `Segmenter`); one without truth
+    only counts for temporal consistency. `predicted` and `true` are the codings of predictions and truth,
+    `on_frame` is called with each frame's own score, `coverage` is an account that the source of the frames
+    keeps as well, and `options` go to `Tally`. Labels of another size than the truth are brought to it by
+    the nearest pixel, which is told; InputError where the two codings cannot be compared.
+    """
+    coverage = Coverage() if coverage is None else coverage
+    outcome = Evaluation(Tally(predicted, true, **options), coverage)
+    for frame in frames:
+        coverage.frames_in += 1
+        try:
+            prediction = frame.prediction
+            if prediction is None:
+                prediction = _segment(frame, segmenter, outcome)
+            score = _score(frame, prediction, outcome)
+        except InputError as error:
+            coverage.drop('refused')
+            coverage.tell(str(error))
+            continue
+        if score is not None and on_frame is not None:
+            on_frame(score)
+    return outcome
+
+
+def _segment(frame: Frame, segmenter: Any, outcome: Evaluation) -> np.ndarray:
+    if segmenter is None or frame.image is None:
+        raise InputError('frame without a prediction and without an image to segment')
+    labels, times = segmenter.timed(frame.image, frame.order)
+    outcome.coverage.frames_segmented += 1
+    outcome.latency_ms.append((times.postprocessed - times.started) / 1e6)
+    del outcome.latency_ms[:-100000]
+    return labels
+
+
+def _score(frame: Frame, prediction: np.ndarray, outcome: Evaluation) -> Optional[FrameScore]:
+    coverage, tally = outcome.coverage, outcome.tally
+    image = frame.image
+    if image is not None and frame.order == 'bgr':
+        image = np.ascontiguousarray(image[:, :, ::-1])
+    if frame.truth is None:
+        tally.pass_by(prediction, frame.sequence, frame.stamp, image)
+        coverage.prediction_without_truth += 1
+        return None
+    if prediction.shape != frame.truth.shape:
+        prediction = _to_size_of(frame.truth, prediction, coverage)
+    score = tally.add(prediction, frame.truth, frame.name, frame.sequence, frame.stamp, image,
+                      frame.instances)
+    coverage.frames_evaluated += 1
+    return score
+
+
+def _to_size_of(truth: np.ndarray, prediction: np.ndarray, coverage: Coverage) -> np.ndarray:
+    (height, width), (rows, columns) = truth.shape, prediction.shape
+    sizes = 'labels are {}x{}, truth {}x{}'.format(columns, rows, width, height)
+    if abs(width * rows - height * columns) > 0.02 * width * rows:
+        raise InputError(sizes + ': another shape, not scored')
+    coverage.tell(sizes + ': labels brought to its size by nearest pixel')
+    return cv2.resize(prediction, (width, height), interpolation=cv2.INTER_NEAREST)
+
+
+def dataset_frames(dataset: Iterable[Any], predict: Optional[Callable[[Any], np.ndarray]] = None,
+                   coverage: Optional[Coverage] = None) -> Iterator[Frame]:
+    """Yield the frames of a data set; `predict` gives a Sample's labels where they exist already.
+
+    A `predict` that raises InputError counts its frame as truth without prediction in `coverage`, which is
+    the one that `evaluate` is given.
+    """
+    coverage = Coverage() if coverage is None else coverage
+    coverage.matching = coverage.matching or {'by': 'dataset'}
+    for sample in dataset:
+        coverage.truth_frames += sample.label is not None
+        prediction = None
+        if predict is not None:
+            try:
+                prediction = predict(sample)
+            except InputError as error:
+                coverage.truth_without_prediction += sample.label is not None
+                coverage.tell(str(error))
+                continue
+        yield Frame(sample.name, sample.sequence, sample.stamp, sample.image, 'rgb', prediction, sample.label,
+                    sample.instances)
+
+
+def provenance(segmenter: Any = None, **sources: Any) -> Dict[str, Any]:
+    """Return what makes a result reproducible: command, versions, weights by hash, engine; plus `sources`."""
+    from . import __version__
+    record: Dict[str, Any] = {
+        'command': ' '.join([os.path.basename(sys.argv[0] or 'python')] + sys.argv[1:]),
+        'versions': {'enet_ros': __version__, 'python': platform.python_version(), 'numpy': np.__version__,
+                     'opencv': cv2.__version__},
+        'machine': '{} {}'.format(platform.system(), platform.machine())}
+    if segmenter is not None:
+        checkpoint, engine = segmenter.checkpoint, segmenter.engine
+        record['engine'] = '{} {}'.format(engine.name, engine.precision)
+        record['input_size'] = list(engine.input_size)
+        record['upsample'], record['resize'] = segmenter.upsample, segmenter.resize
+        if checkpoint is not None:
+            record['weights'] = '{} (sha256 {})'.format(checkpoint.origin, checkpoint.sha256)
+    record.update(sources)
+    return record
