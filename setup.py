@@ -1,34 +1,32 @@
 """Build description: what colcon (ros.ament_python) and pip install, and where."""
 
-import os
+from pathlib import Path
 import re
 
 from setuptools import find_packages, setup
 
 NAME = 'enet_ros'
 # The source tree, also where colcon --symlink-install runs a link to this file.
-HERE = os.path.dirname(os.path.realpath(__file__))
+HERE = Path(__file__).resolve().parent
 
 
 def requirements(group):
     """Return the requirements of requirements/<group>.in, which `make` pins."""
-    with open(os.path.join(HERE, 'requirements', group + '.in')) as lines:
-        return [line.strip() for line in lines if re.match(r'\w', line)]
+    lines = (HERE / 'requirements' / (group + '.in')).read_text().splitlines()
+    return [line.strip() for line in lines if re.match(r'\w', line)]
 
 
 def tree(folder, target):
     """Return the data_files entries that put a folder of the source tree, and all below it, into `target`."""
-    found = []
-    for place, folders, names in os.walk(os.path.join(HERE, folder)):
-        folders[:] = sorted(name for name in folders if not name.startswith(('.', '__')))
-        below = os.path.relpath(place, os.path.join(HERE, folder))
-        files = [os.path.join(folder, below, name) for name in sorted(names) if not name.startswith('.')]
-        if files:
-            found.append((os.path.normpath(os.path.join(target, below)), [os.path.normpath(f) for f in files]))
-    return found
+    entries = {}
+    for path in sorted((HERE / folder).rglob('*')):
+        below = path.relative_to(HERE / folder)
+        if path.is_file() and not any(part.startswith(('.', '__')) for part in below.parts):
+            entries.setdefault(str(target / below.parent), []).append(str(folder / below))
+    return sorted(entries.items())
 
 
-share = 'share/' + NAME
+share = Path('share') / NAME
 setup(
     name=NAME,
     version='0.1.0',
@@ -42,12 +40,12 @@ setup(
     package_data={NAME: ['py.typed'], NAME + '.reports': ['*.html', '*.css', 'templates/*']},
     data_files=[
         ('share/ament_index/resource_index/packages', ['resource/' + NAME]),
-        (share, ['package.xml']),
+        (str(share), ['package.xml']),
         # `ros2 run` searches lib/<package>; all of these are one file, acting by its name.
-        *tree('scripts', 'lib/' + NAME),
-        *tree('config', share + '/config'),
-        *tree('launch', share + '/launch'),
-        *tree('models', share + '/models'),
+        *tree(Path('scripts'), Path('lib') / NAME),
+        *tree(Path('config'), share / 'config'),
+        *tree(Path('launch'), share / 'launch'),
+        *tree(Path('models'), share / 'models'),
     ],
     # The only name on a pip user's PATH.
     entry_points={'console_scripts': ['enet_ros = enet_ros.__main__:main']},

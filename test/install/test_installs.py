@@ -110,7 +110,8 @@ def test_colcon(source, options, tmp_path):
 def test_pip(source, tmp_path):
     run([sys.executable, '-m', 'venv', '--without-pip', tmp_path / 'venv'], tmp_path)
     python = tmp_path / 'venv' / 'bin' / 'python'
-    site = Path(run([python, '-c', 'import sysconfig; print(sysconfig.get_path("purelib"))'], tmp_path).strip())
+    where = 'import sysconfig; print(sysconfig.get_path("purelib"))'
+    site = Path(run([python, '-c', where], tmp_path).strip())
     # The libraries are the ones of this environment: what is tested is the package, not the network.
     (site / 'libraries.pth').write_text(f'{sysconfig.get_path("purelib")}\n')
     before = set(executables(tmp_path / 'venv' / 'bin'))
