@@ -61,7 +61,7 @@ def write_json(path: Union[str, Path], data: Any) -> None:
     InputError where the file cannot be written.
     """
     path = Path(path)
-    text = json.dumps(_plain(data), indent=2, ensure_ascii=False, allow_nan=False) + '\n'
+    text = json.dumps(plain(data), indent=2, ensure_ascii=False, allow_nan=False) + '\n'
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(prefix=path.name, dir=str(path.parent))
@@ -73,14 +73,14 @@ def write_json(path: Union[str, Path], data: Any) -> None:
         raise InputError(f'{path}: {error.strerror}; the result was not written') from None
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Reduce numpy scalars and arrays, tuples and paths to what JSON knows."""
     if isinstance(value, dict):
-        return {str(key): _plain(entry) for key, entry in value.items()}
+        return {str(key): plain(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(entry) for entry in value]
+        return [plain(entry) for entry in value]
     if hasattr(value, 'tolist'):
-        return _plain(value.tolist())
+        return plain(value.tolist())
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return str(value) if isinstance(value, Path) else value
