@@ -14,6 +14,7 @@ COLUMNS = ['camera', 'sequence', 'stamp_ns', 'outcome', 'clock', 'delay_ms', 'im
            'received_ros_ns', 'published_ros_ns', 'delivered_ros_ns'] + [stage + '_ns' for stage in STAGES]
 _HEADER = (','.join(COLUMNS) + '\n').encode('ascii')
 _LONGEST_LINE = 4096
+SUFFIXES = ('.csv', '.json', '.png', '.hlog', '.hgrm')      # a recording and what is made of it
 
 
 class FrameRow(NamedTuple):
@@ -122,13 +123,16 @@ class RowWriter:
 
 
 def keep_older(path: Path) -> None:
-    """Give an existing file the first free numbered name beside it: latency.csv -> latency.1.csv."""
+    """Rename an existing recording and what was made of it: latency.csv to latency.1.csv and so on."""
     if not path.is_file():
         return
     number = 1
     while path.with_name('{}.{}{}'.format(path.stem, number, path.suffix)).exists():
         number += 1
-    path.rename(path.with_name('{}.{}{}'.format(path.stem, number, path.suffix)))
+    for suffix in SUFFIXES:
+        older = path.with_suffix(suffix)
+        if older.is_file():
+            older.rename(path.with_name('{}.{}{}'.format(path.stem, number, suffix)))
 
 
 class RowReader:

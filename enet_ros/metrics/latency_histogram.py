@@ -3,7 +3,7 @@
 import math
 from pathlib import Path
 import time
-from typing import Dict, Iterator, List, Sequence, Tuple, Union
+from typing import Dict, Iterator, List, Sequence, Tuple
 
 from .percentiles import nearest_rank
 
@@ -12,21 +12,21 @@ _DIGITS = 3
 _TICKS_PER_HALF_DISTANCE = 5
 
 
-def write_histograms(folder: Union[str, Path], delays_ms: Dict[str, Sequence[float]],
+def write_histograms(recording: Path, delays_ms: Dict[str, Sequence[float]],
                      span: Tuple[float, float]) -> Path:
-    """Write the delays of each tag (name -> delays in ms); return the file.
+    """Write the delays of each tag (name -> delays in ms) beside a recording; return the file.
 
-    With the hdrhistogram library: latency.hlog, a compressed log (microseconds, three digits) that
-    merges with others. Without it: latency.hgrm, the exact percentile distribution of the first
-    tag as text. `span` is the recording's begin and end, seconds since the epoch. OSError.
+    With the hdrhistogram library: .hlog, a compressed log (microseconds, three digits) that merges
+    with others. Without it: .hgrm, the exact percentile distribution of the first tag as text.
+    `span` is the recording's begin and end, seconds since the epoch. OSError.
     """
     try:
         from hdrh.histogram import HdrHistogram
     except ImportError:
-        path = Path(folder) / 'latency.hgrm'
+        path = recording.with_suffix('.hgrm')
         path.write_text(percentile_distribution(next(iter(delays_ms.values()))), encoding='ascii')
         return path
-    path = Path(folder) / 'latency.hlog'
+    path = recording.with_suffix('.hlog')
     lines = ['#[Header delays in microseconds from the header stamp to the label in a subscriber]',
              '#[Histogram log format version 1.3]',
              '#[StartTime: {:.3f} (seconds since epoch), {}]'.format(

@@ -27,7 +27,7 @@ def write_report(recording: Path, camera_rate: Optional[float] = None, longest_g
     cli.write_json(recording.with_suffix('.json'), summary)
     delays = all_delays(rows, camera_rate, longest_gap)
     writers: Dict[str, Callable[[], Path]] = {
-        'histogram': lambda: write_histograms(recording.parent, delays, _span(rows))}
+        'histogram': lambda: write_histograms(recording, delays, _span(rows))}
     if plot:
         writers['plot'] = lambda: plot_latency(rows, summary, recording.with_suffix('.png'))
     for what, write in writers.items():

@@ -93,8 +93,10 @@ def test_no_recording_is_overwritten(tmp_path: Path) -> None:
         writer = RowWriter(tmp_path / 'run' / 'latency.csv')
         writer.write(steady(count))
         writer.close()
+        writer.path.with_suffix('.json').write_text(str(count))
     names = ('latency.1.csv', 'latency.2.csv', 'latency.csv')
     assert [len(list(RowReader(tmp_path / 'run' / name))) for name in names] == [3, 2, 1]
+    assert (tmp_path / 'run' / 'latency.2.json').read_text() == '2'
 
 
 @pytest.mark.parametrize('content', [b'', b'stamp,latency\n1,2\n', b'\x89PNG' + bytes(100), b'x' * 10000])

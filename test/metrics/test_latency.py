@@ -116,7 +116,7 @@ def test_histogram_file_is_read_by_the_library(tmp_path) -> None:
     """The log holds both kinds of delay, by name, to three digits."""
     rows = steady(700)
     rows[100:109] = [row(index, index * 100.0, outcome='superseded') for index in range(100, 109)]
-    path = write_histograms(tmp_path, all_delays(rows), (1.7e9, 1.7e9 + 70))
+    path = write_histograms(tmp_path / 'latency.csv', all_delays(rows), (1.7e9, 1.7e9 + 70))
     reader = HistogramLogReader(str(path), HdrHistogram(1, 3600 * 10**6, 3))
     first, second = reader.get_next_interval_histogram(), reader.get_next_interval_histogram()
     assert (first.get_tag(), first.get_total_count()) == ('uncorrected', 691)
