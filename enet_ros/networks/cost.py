@@ -80,7 +80,7 @@ class NetworkCost(NamedTuple):
             layer.elements_moved if fused else layer.elements_unfused for layer in self.layers)
 
     def by_kind(self) -> Dict[str, Dict[str, int]]:
-        """Sums of macs, flops and elements moved for each kind of operation."""
+        """Return sums of macs, flops and elements moved for each kind of operation."""
         sums: Dict[str, Dict[str, int]] = {}
         for layer in self.layers:
             kind = sums.setdefault(layer.kind, {'macs': 0, 'flops': 0, 'elements_unfused': 0})

@@ -1,0 +1,231 @@
+"""The OpenVINO engine against the published networks, layer by layer and as a whole."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip('torch')
+openvino = pytest.importorskip('openvino')
+op = openvino.opset13
+
+from enet_ros import networks, weights  # noqa: E402
+from enet_ros.deploy import openvino_engine, openvino_layers, openvino_network  # noqa: E402
+from enet_ros.deploy.engine import EngineError  # noqa: E402
+
+SIZE = (48, 80)
+
+
+def alive(network, seed=0):
+    """Give every parameter and statistic a value that is not its default, so that none can be forgotten."""
+    generator = torch.Generator().manual_seed(seed)
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.3, generator=generator)
+            module.running_var.uniform_(0.5, 2, generator=generator)
+            module.weight.data.uniform_(0.5, 1.5, generator=generator)
+            module.bias.data.normal_(0, 0.3, generator=generator)
+        elif isinstance(module, torch.nn.PReLU):
+            module.weight.data.uniform_(-0.5, 1.5, generator=generator)
+    return network.eval()
+
+
+def checkpoint_of(network, name, variant, classes):
+    return networks.to_checkpoint(network, {
+        'format': 1, 'network': name, 'variant': variant, 'input_size': list(SIZE),
+        'classes': classes.to_dict(), 'normalisation': weights.NORMALISATION})
+
+
+def frames(count, size=SIZE):
+    return np.random.default_rng(1).integers(0, 256, (count,) + size + (3,), dtype=np.uint8)
+
+
+def reference(network, frame):
+    """Logits of the published network for one frame."""
+    image = torch.from_numpy(frame).permute(2, 0, 1)[None].float() / 255
+    with torch.no_grad():
+        return network(image)[0].numpy()
+
+
+@pytest.mark.parametrize('name, variant, size', [
+    ('enet', 'authors', SIZE), ('enet', 'paper', SIZE), ('enet', 'pytorch-enet', SIZE),
+    ('segnet-basic', 'authors', (40, 72)), ('segnet', 'authors', (40, 72))])
+def test_equals_the_published_network(name, variant, size, camvid_classes):
+    torch.manual_seed(0)
+    network = alive(networks.build(name, 11, variant))
+    checkpoint = checkpoint_of(network, name, variant, camvid_classes)
+    with openvino_engine.open(checkpoint, size, threads=1) as engine:
+        for frame in frames(2, size):       # a second one, for what might have been baked in
+            logits, labels = engine.logits(frame), engine.labels(frame)
+            truth = reference(network, frame)
+            error = np.abs(logits - truth).max(0) / np.abs(truth).max()
+            assert np.median(error) < 1e-6
+            # Where rounding decides a pooling cell, a value lands one pixel away.
+            assert (error > 1e-4).mean() <= (0.0 if name == 'enet' else 0.02)
+            ranked = np.sort(truth, axis=0)
+            clear = ranked[-1] - ranked[-2] > 1e-3 * np.abs(truth).max()
+            assert clear.mean() > 0.9
+            assert np.array_equal(labels[clear], truth.argmax(0)[clear])
+            assert (labels == truth.argmax(0)).mean() > 0.999
+            assert len(np.unique(labels)) > 1
+
+
+def run(inputs, build):
+    """Run a small OpenVINO model: `build` makes its output from parameters shaped as the inputs."""
+    parameters = [op.parameter(list(array.shape), np.float32) for array in inputs]
+    model = openvino.Model([build(*parameters).output(0)], parameters, 'test')
+    compiled = openvino.Core().compile_model(model, 'CPU', {'INFERENCE_PRECISION_HINT': 'f32'})
+    return compiled(inputs)[0]
+
+
+@pytest.mark.parametrize('size', [(6, 10), (5, 10), (6, 9), (7, 7)])
+@pytest.mark.parametrize('kind', ['ties', 'constant', 'zeros', 'noise'])
+def test_unpooling_equals_indices_where_maxima_tie(kind, size):
+    rng = np.random.default_rng(0)
+    pooled = {'ties': rng.integers(-1, 2, (1, 16) + size), 'constant': np.full((1, 16) + size, 0.7),
+              'zeros': np.maximum(rng.standard_normal((1, 16) + size), 0),
+              'noise': rng.standard_normal((1, 16) + size)}[kind].astype(np.float32)
+    cells = ((size[0] + 1) // 2, (size[1] + 1) // 2)
+    values = rng.standard_normal((1, 16) + cells).astype(np.float32)
+    got = run([values, pooled], openvino_layers.unpool)
+    _, indices = torch.nn.functional.max_pool2d(
+        torch.from_numpy(pooled), 2, 2, ceil_mode=True, return_indices=True)
+    truth = torch.nn.functional.max_unpool2d(torch.from_numpy(values), indices, 2, 2, output_size=size)
+    assert np.array_equal(got, truth.numpy())
+
+
+@pytest.mark.parametrize('classes', [1, 2, 4, 5, 11, 19, 20, 34])
+def test_best_class_is_the_first_of_equal_ones(classes):
+    rng = np.random.default_rng(classes)
+    scores = rng.integers(-2, 3, (classes, 257)).astype(np.float32)     # many ties
+    bias = rng.integers(-1, 2, classes).astype(np.float32)
+    for offset in (None, bias):
+        got = run([scores], lambda x, offset=offset: op.convert(openvino_layers.best_class(x, offset), 'f32'))
+        shifted = scores if offset is None else scores + offset[:, None]
+        assert np.array_equal(np.broadcast_to(got, (1, 257))[0], shifted.argmax(0))
+
+
+def test_halved_image_is_max_pooling():
+    image = np.random.default_rng(0).integers(0, 256, (1, 6, 10, 3)).astype(np.float32)
+    got = run([image], openvino_layers.halved_image)
+    truth = torch.nn.functional.max_pool2d(torch.from_numpy(image).permute(0, 3, 1, 2), 2, 2).numpy()
+    assert np.array_equal(got, truth)
+
+
+def test_flat_frames_get_the_labels_of_the_published_network(random_checkpoint):
+    """A frame of one colour: every pooling cell ties up to rounding, and yet almost all pixels agree."""
+    network = networks.from_checkpoint(random_checkpoint)
+    with openvino_engine.open(random_checkpoint, SIZE, threads=1) as engine:
+        for colour in (0, 128, 255):
+            frame = np.full(SIZE + (3,), colour, np.uint8)
+            labels = engine.labels(frame)
+            logits = reference(network, frame)
+            assert np.abs(engine.logits(frame) - logits)[:, labels == logits.argmax(0)].max() < 1
+            assert (labels == logits.argmax(0)).mean() > 0.9
+
+
+def test_labels_are_the_argmax_of_logits(random_checkpoint):
+    with openvino_engine.open(random_checkpoint, SIZE, threads=1) as engine:
+        frame = frames(1)[0]
+        assert np.array_equal(engine.labels(frame), engine.logits(frame).argmax(0))
+
+
+def test_a_view_with_strides_is_a_frame_too(random_checkpoint):
+    with openvino_engine.open(random_checkpoint, SIZE, threads=1) as engine:
+        frame = frames(1)[0]
+        padded = np.zeros((SIZE[0], SIZE[1] + 7, 3), np.uint8)
+        padded[:, :SIZE[1]] = frame
+        straight = engine.labels(frame).copy()
+        assert np.array_equal(engine.labels(padded[:, :SIZE[1]]), straight)
+        assert not np.array_equal(engine.labels(frame[::-1]), straight)
+
+
+def test_foreign_frames_are_refused(random_checkpoint):
+    with openvino_engine.open(random_checkpoint, SIZE, threads=1) as engine:
+        for frame in (np.zeros((48, 72, 3), np.uint8), np.zeros(SIZE + (3,), np.float32)):
+            with pytest.raises(ValueError, match='takes uint8 frames'):
+                engine.labels(frame)
+
+
+def test_a_closed_engine_says_so(random_checkpoint):
+    engine = openvino_engine.open(random_checkpoint, SIZE, threads=1)
+    engine.close()
+    engine.close()
+    with pytest.raises(RuntimeError, match='closed'):
+        engine.labels(frames(1)[0])
+    with pytest.raises(RuntimeError, match='closed'):
+        engine.logits(frames(1)[0])
+
+
+def test_precisions(random_checkpoint):
+    with pytest.raises(EngineError, match='fp32 or bf16, not fp16'):
+        openvino_engine.open(random_checkpoint, SIZE, 'fp16')
+    if 'BF16' in openvino.Core().get_property('CPU', 'OPTIMIZATION_CAPABILITIES'):
+        engine = openvino_engine.open(random_checkpoint, SIZE, 'bf16', threads=1)
+        assert engine.precision == 'bf16'
+    else:
+        with pytest.raises(EngineError, match='does not compute in bf16'):
+            openvino_engine.open(random_checkpoint, SIZE, 'bf16')
+
+
+def test_the_compiled_model_is_kept(random_checkpoint, tmp_path):
+    cache = tmp_path / 'not' / 'there'
+    frame = frames(1)[0]
+    with openvino_engine.open(random_checkpoint, SIZE, cache=cache, threads=1) as engine:
+        first = engine.labels(frame).copy()
+    blobs = {path: path.stat().st_mtime_ns for path in cache.iterdir()}
+    assert blobs
+    with openvino_engine.open(random_checkpoint, SIZE, cache=cache, threads=1) as engine:
+        assert np.array_equal(engine.labels(frame), first)
+    assert {path: path.stat().st_mtime_ns for path in cache.iterdir()} == blobs
+
+
+def test_a_damaged_cache_is_replaced(random_checkpoint, tmp_path):
+    frame = frames(1)[0]
+    with openvino_engine.open(random_checkpoint, SIZE, cache=tmp_path, threads=1) as engine:
+        first = engine.labels(frame).copy()
+    for blob in tmp_path.iterdir():
+        blob.write_bytes(blob.read_bytes()[:100])
+    with openvino_engine.open(random_checkpoint, SIZE, cache=tmp_path, threads=1) as engine:
+        assert np.array_equal(engine.labels(frame), first)
+
+
+def test_a_cache_that_cannot_be_made_is_told(random_checkpoint, tmp_path):
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(EngineError, match='engine cache'):
+        openvino_engine.open(random_checkpoint, SIZE, cache=tmp_path / 'file' / 'cache')
+
+
+def changed(checkpoint, **arrays):
+    """Return the checkpoint with arrays replaced, or removed where None."""
+    changes = {name.replace('__', '.'): array for name, array in arrays.items()}
+    merged = dict(checkpoint.arrays, **changes)
+    return weights.Checkpoint({name: array for name, array in merged.items() if array is not None},
+                              checkpoint.metadata, 'odd.npz')
+
+
+@pytest.mark.parametrize('change, message', [
+    ({'decoder__last__weight': None}, 'odd.npz: lacks array decoder.last.weight'),
+    ({'encoder__section2__3__branch__0__weight': None}, 'does not fit enet near encoder.section2.3'),
+    ({'encoder__down1__branch__1__running_var': None}, 'lacks array encoder.down1.branch.1.running_var'),
+    ({'encoder__surprise': np.zeros(3, np.float32)}, 'odd.npz: holds the unknown array encoder.surprise'),
+    ({'encoder__section1__0__branch__0__weight': np.zeros((16, 32, 1, 1), np.float32)},
+     'odd.npz: .*does not fit enet near encoder.section1.0'),
+    ({'encoder__section1__0__branch__1__running_var': np.ones(7, np.float32)},
+     'odd.npz: .*does not fit enet near encoder.section1.0'),
+    ({'decoder__last__weight': np.zeros((16, 12, 2, 2), np.float32)}, 'gives 12 classes, but .* has 11')])
+def test_arrays_that_do_not_fit_are_named(random_checkpoint, change, message):
+    with pytest.raises(weights.WeightsError, match=message) as caught:
+        openvino_network.build(changed(random_checkpoint, **change), SIZE)
+    assert '\n' not in str(caught.value)
+
+
+def test_no_torch_is_imported(random_weights):
+    code = ('import sys, numpy; from enet_ros import Segmenter; '
+            "segment = Segmenter.open(sys.argv[1], engine='openvino', threads=1); "
+            'assert segment(numpy.zeros((100, 200, 3), numpy.uint8)).shape == (100, 200); '
+            "print('torch' in sys.modules)")
+    done = subprocess.run([sys.executable, '-c', code, str(random_weights)],
+                          stdout=subprocess.PIPE, check=True)
+    assert done.stdout.decode().strip() == 'False'
