@@ -6,7 +6,7 @@ conversions of OpenCV where it is not.
 """
 
 import functools
-from typing import Any, Callable, NamedTuple, Optional, Tuple
+from typing import Any, Callable, NamedTuple, Optional, Tuple, Union
 
 import cv2
 import numpy as np
@@ -138,11 +138,12 @@ def decode_compressed(data: Any, format: str = '') -> Tuple[np.ndarray, str]:
     ImageError where the data is no picture, or one too large; `format` is only used to say so.
     """
     buffer = np.frombuffer(data, np.uint8)
-    height, width = picture_size(buffer[:1 << 16].tobytes())
-    if height and not (height <= MAX_SIDE and width <= MAX_SIDE and height * width <= MAX_PIXELS):
+    height, width = picture_size(buffer.data)
+    if not (height <= MAX_SIDE and width <= MAX_SIDE and height * width <= MAX_PIXELS):
         raise ImageError(f'a compressed image of {width}x{height} pixels cannot be segmented')
     try:
-        image = cv2.imdecode(buffer, cv2.IMREAD_COLOR) if buffer.size else None
+        # Neither PNG nor JPEG: OpenCV's dozen other decoders are no place for a stranger's bytes.
+        image = cv2.imdecode(buffer, cv2.IMREAD_COLOR) if height and width else None
     except cv2.error:
         image = None
     if image is None:
@@ -162,12 +163,15 @@ def encode_jpeg(image: np.ndarray, order: str = 'rgb', quality: int = 80) -> np.
     return _encode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
 
 
-def picture_size(head: bytes) -> Tuple[int, int]:
+def picture_size(head: Union[bytes, memoryview]) -> Tuple[int, int]:
     """Return (height, width) from the first bytes of a PNG or JPEG, (0, 0) where they do not tell."""
     if head[:8] == b'\x89PNG\r\n\x1a\n' and len(head) >= 24:
         return int.from_bytes(head[20:24], 'big'), int.from_bytes(head[16:20], 'big')
     at = 2
     while head[:2] == b'\xff\xd8' and at + 9 < len(head) and head[at] == 0xff:
+        if head[at + 1] == 0xff:    # markers may be padded
+            at += 1
+            continue
         if 0xc0 <= head[at + 1] <= 0xcf and head[at + 1] not in (0xc4, 0xc8, 0xcc):
             return (int.from_bytes(head[at + 5:at + 7], 'big'), int.from_bytes(head[at + 7:at + 9], 'big'))
         at += 2 + int.from_bytes(head[at + 2:at + 4], 'big')
