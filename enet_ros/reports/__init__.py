@@ -1,0 +1,1 @@
+"""Reports: a result of an evaluation as one HTML file, as CSV, and what makes it reproducible."""
