@@ -46,6 +46,7 @@ class Stop:
     def __init__(self) -> None:
         """Start unset, with exit code 0."""
         self.code = 0
+        self.abandoned = False      # a thread is stuck in native code: leave without waiting for it
         self._event = threading.Event()
         self._wake = None  # type: Optional[Callable[[], None]]
 
@@ -110,10 +111,15 @@ def spin_main(create: Callable[[Stop], Any], args: Optional[List[str]] = None, d
     with _Signals(stop):
         profile = set_transport_profile()
         try:
-            return _spin(create, args, stop, profile)
+            code = _spin(create, args, stop, profile)
         except InputError as error:
-            print('{}'.format(error), file=sys.stderr)
-            return 2
+            print('error: {}'.format(_one_line(error)), file=sys.stderr)
+            code = 2
+    if stop.abandoned:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code
 
 
 def _spin(create: Callable[[Stop], Any], args: List[str], stop: Stop, profile: Optional[str]) -> int:

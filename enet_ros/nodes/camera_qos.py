@@ -1,0 +1,140 @@
+"""A subscription that follows the reliability of the camera's publishers."""
+
+from typing import Any, Callable, List, Optional
+
+from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.node import Node
+from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.subscription import Subscription
+
+from ..errors import InputError
+
+try:
+    from rclpy.event_handler import SubscriptionEventCallbacks
+except ImportError:     # Humble
+    from rclpy.qos_event import SubscriptionEventCallbacks
+
+RELIABILITIES = {'reliable': ReliabilityPolicy.RELIABLE, 'best_effort': ReliabilityPolicy.BEST_EFFORT}
+HISTORIES = {'keep_last': HistoryPolicy.KEEP_LAST, 'keep_all': HistoryPolicy.KEEP_ALL}
+# Since Iron a callback with two arguments is given the message's numbers.
+TELLS_NUMBERS = hasattr(Subscription, 'CallbackType')
+_UNKNOWN_NUMBERS = (0, 2 ** 64 - 1)     # of middlewares that do not number
+
+
+class CameraSubscription:
+    """
+    Subscribes one camera: reliable if all of its publishers are, best effort if one is or none is seen yet.
+
+    The parameters ``qos_overrides.<topic>.subscription.{reliability,depth,history}`` win where they are set. Call
+    `follow` often (it is cheap); where the middleware tells of matches, as since Iron, it is also called by itself.
+    """
+
+    def __init__(self, node: Node, message_type: Any, topic: str,
+                 received: Callable[[Any, Optional[int]], None], changed: Callable[[], None]) -> None:
+        """
+        Declare the overrides; nothing is subscribed before `open`.
+
+        `topic` is fully resolved. `received` gets each message and the publisher's number of it, None where the
+        middleware does not number; `changed` is called when another publisher, or another number of them, sends.
+        """
+        self.topic = topic
+        self.reliable = False
+        self.publishers = 0
+        self._node = node
+        self._type = message_type
+        self._received = received
+        self._changed = changed
+        self._subscription = None  # type: Optional[Subscription]
+        self._sources = []  # type: List[bytes]
+        self._override = _Override(node, topic)
+
+    def open(self) -> None:
+        """Subscribe as the publishers seen now offer."""
+        self._look()
+        self.reliable = self._wanted()
+        self._subscription = self._subscribe()
+
+    def follow(self) -> None:
+        """Subscribe anew where what the publishers offer has changed."""
+        if self._subscription is None:
+            return
+        if self._look():
+            self._changed()
+        if self._wanted() == self.reliable:
+            return
+        self.reliable = self._wanted()
+        # The new one first: in between, the camera would find no listener and its images would be lost.
+        old, self._subscription = self._subscription, self._subscribe()
+        self._node.destroy_subscription(old)
+
+    def close(self) -> None:
+        """Unsubscribe; `open` may follow."""
+        if self._subscription is not None:
+            self._node.destroy_subscription(self._subscription)
+            self._subscription = None
+
+    def _look(self) -> bool:
+        """Read the publishers from the graph; tell whether they are others than before."""
+        infos = self._node.get_publishers_info_by_topic(self.topic)
+        sources = sorted(bytes(bytearray(info.endpoint_gid)) for info in infos)
+        changed = sources != self._sources
+        self._sources = sources
+        self.publishers = len(infos)
+        self._all_reliable = bool(infos) and all(
+            info.qos_profile.reliability == ReliabilityPolicy.RELIABLE for info in infos)
+        return changed
+
+    def _wanted(self) -> bool:
+        if self._override.reliability is not None:
+            return self._override.reliability == ReliabilityPolicy.RELIABLE
+        # Publishers gone is no reason to change: the camera's restart would be met with the wrong kind.
+        return self._all_reliable if self.publishers else self.reliable
+
+    def _subscribe(self) -> Subscription:
+        qos = QoSProfile(
+            history=self._override.history, depth=self._override.depth,
+            reliability=ReliabilityPolicy.RELIABLE if self.reliable else ReliabilityPolicy.BEST_EFFORT)
+        if TELLS_NUMBERS:
+            events = SubscriptionEventCallbacks(matched=lambda _: self.follow(), use_default_callbacks=False)
+            return self._node.create_subscription(self._type, self.topic, self._numbered, qos,
+                                                  event_callbacks=events)
+        return self._node.create_subscription(self._type, self.topic, self._unnumbered, qos)
+
+    def _numbered(self, message: Any, info: Any) -> None:
+        number = info.get('publication_sequence_number', 0) if self.publishers == 1 else 0
+        self._received(message, None if number in _UNKNOWN_NUMBERS else number)
+
+    def _unnumbered(self, message: Any) -> None:
+        self._received(message, None)
+
+
+class _Override:
+    """
+    The user's QoS for one subscription, under ROS's own parameter names.
+
+    Declared here and not by rclpy: its parameter would hold the first automatic choice ever after.
+    """
+
+    def __init__(self, node: Node, topic: str) -> None:
+        prefix = 'qos_overrides.{}.subscription.'.format(topic)
+        reliability = _declared(node, prefix + 'reliability', '',
+                                "reliable or best_effort; '': as the camera's publishers offer")
+        history = _declared(node, prefix + 'history', 'keep_last', 'keep_last or keep_all')
+        self.depth = _declared(node, prefix + 'depth', 1, 'images kept by the middleware; the newest is all one needs')
+        self.reliability = _policy(prefix + 'reliability', reliability, RELIABILITIES) if reliability else None
+        self.history = _policy(prefix + 'history', history, HISTORIES)
+        if self.depth < 1:
+            raise InputError('{}depth is {}; at least 1 is needed'.format(prefix, self.depth))
+
+
+def _declared(node: Node, name: str, default: Any, description: str) -> Any:
+    """Declare a read-only parameter once; later configurations find it there."""
+    if not node.has_parameter(name):
+        node.declare_parameter(name, default, ParameterDescriptor(description=description, read_only=True))
+    return node.get_parameter(name).value
+
+
+def _policy(name: str, value: str, known: Any) -> Any:
+    if value not in known:
+        raise InputError("{} is '{}'; it is one of: {}".format(name, value, ', '.join(known)))
+    return known[value]

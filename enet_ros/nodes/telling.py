@@ -1,0 +1,39 @@
+"""Log lines that say a thing once, not thirty times a second."""
+
+import re
+import time
+from typing import Any, Callable, Dict, List
+
+REPEAT_SECONDS = 60.0
+
+
+class Teller:
+    """Logs each kind of problem when it is new, then at most once a minute with how often it came meanwhile."""
+
+    def __init__(self, logger: Any, clock: Callable[[], float] = time.monotonic) -> None:
+        """Tell through `logger`, a ROS logger."""
+        self._logger = logger
+        self._clock = clock
+        self._told = {}  # type: Dict[str, List[float]]
+
+    def warn(self, text: str, kind: str = '') -> None:
+        """Log a warning; texts that differ only in numbers are one kind unless `kind` says otherwise."""
+        self._tell(self._logger.warning, text, kind)
+
+    def error(self, text: str, kind: str = '') -> None:
+        """Log an error, as `warn` does."""
+        self._tell(self._logger.error, text, kind)
+
+    def _tell(self, log: Callable[[str], Any], text: str, kind: str) -> None:
+        text = ' '.join(text.split())
+        key = kind or re.sub(r'\d+', '#', text)[:200]
+        now = self._clock()
+        told = self._told.get(key)
+        if told is not None and now - told[0] < REPEAT_SECONDS:
+            told[1] += 1
+            return
+        if len(self._told) >= 1000:     # hostile input invents kinds without end
+            self._told.clear()
+        repeated = ' ({} more times in between)'.format(int(told[1])) if told and told[1] else ''
+        self._told[key] = [now, 0]
+        log(text + repeated)
