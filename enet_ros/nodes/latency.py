@@ -30,6 +30,7 @@ from .telling import Teller
 
 _LEVELS = {'OK': DiagnosticStatus.OK, 'WARN': DiagnosticStatus.WARN, 'ERROR': DiagnosticStatus.ERROR}
 _LONGEST_NAME = 256
+_ONLY_CAMERA = 'camera'     # what segmentation_node calls the one on `image`
 _BURST = 100        # timings that may wait here: a superseded run of them comes at once
 
 # name: (default, what it is, range or None, may change while running)
@@ -59,7 +60,7 @@ class LatencyNode(Node):
         super().__init__('latency_node', **options)
         for name, declaration in _PARAMETERS.items():
             _declare(self, name, *declaration)
-        self._cameras = [name for name in self._get('cameras') if name] or ['']
+        self._cameras = [name.strip('/') for name in self._get('cameras') if name.strip('/')] or ['']
         self._writer = RowWriter(Path(os.path.expanduser(self._get('output'))).absolute() / 'latency.csv')
         self._join = FrameJoin(sim_time=bool(self._get('use_sim_time')))
         self._teller = Teller(self.get_logger())
@@ -101,7 +102,7 @@ class LatencyNode(Node):
         self._timing_topic = self.resolve_topic_name(node + '/timing')
         for camera in self._cameras:
             self.create_subscription(Image, '/'.join(filter(None, (node, camera, 'labels'))),
-                                     partial(self._on_label, camera), QoSProfile(depth=10))
+                                     partial(self._on_label, camera or _ONLY_CAMERA), QoSProfile(depth=10))
 
     def _on_timing(self, message: DiagnosticArray) -> None:
         now_ns = monotonic_ns()
@@ -133,7 +134,8 @@ class LatencyNode(Node):
         self._images = []
         for camera in self._cameras if wanted else ():
             topic = self.resolve_topic_name('/'.join(filter(None, (camera, 'image'))))
-            self._images.append(CameraSubscription(self, Image, topic, partial(self._on_image, camera),
+            received = partial(self._on_image, camera or _ONLY_CAMERA)
+            self._images.append(CameraSubscription(self, Image, topic, received,
                                                    lambda: None))
             self._images[-1].open()
 

@@ -11,6 +11,7 @@ import pytest
 from enet_ros import images
 from enet_ros.images import ImageError, decode_compressed, encode_jpeg, encode_png, to_array
 
+_UINT32 = st.integers(0, 2**32 - 1)
 _BYTES_A_PIXEL = {'rgb8': 3, 'bgra8': 4, 'mono8': 1, 'mono16': 2, 'bayer_rggb8': 1, 'bayer_gbrg16': 2,
                   'yuv422': 2, 'rgb16': 6, 'bgra16': 8}
 
@@ -49,9 +50,9 @@ def test_ten_thousand_messages() -> None:
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.binary(max_size=400), st.integers(0, 2**32 - 1) | st.integers(0, 12),
-       st.integers(0, 2**32 - 1) | st.integers(0, 12), st.sampled_from(images.ENCODINGS) | st.text(max_size=12),
-       st.integers(0, 2**32 - 1) | st.integers(0, 60), st.booleans())
+@given(st.binary(max_size=400), _UINT32 | st.integers(0, 12), _UINT32 | st.integers(0, 12),
+       st.sampled_from(images.ENCODINGS) | st.text(max_size=12),
+       _UINT32 | st.integers(0, 60), st.booleans())
 def test_any_header_on_any_data(data: bytes, height: int, width: int, encoding: str, step: int,
                                 is_bigendian: bool) -> None:
     """Whatever the fields claim, the data decides."""
