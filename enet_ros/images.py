@@ -88,6 +88,11 @@ def to_array(data: Any, height: int, width: int, encoding: str, step: int,
     return convert(rows, encoding, layout.order + '8'), layout.order
 
 
+def to_labels(data: Any, height: int, width: int, step: int) -> np.ndarray:
+    """Return a `mono8` or `8UC1` message as (H, W) uint8 labels, a view of `data`; checks as `to_array`."""
+    return _rows(data, height, width, step, _ENCODINGS['8UC1'], False, '8UC1')
+
+
 def convert_by_opencv(rows: np.ndarray, encoding: str, target: str) -> np.ndarray:
     """Pixels of any known encoding, native byte order -> (H, W, 3) uint8; `target` is its 'rgb8' or 'bgr8'.
 

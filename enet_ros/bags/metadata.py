@@ -1,0 +1,52 @@
+"""metadata.yaml of a rosbag2: what the bag should hold."""
+
+from pathlib import Path
+from typing import Any, Dict, List, NamedTuple
+
+import yaml
+
+from ..errors import InputError
+
+NAME = 'metadata.yaml'
+_MAX_BYTES = 64 << 20   # custom data and thousands of files fit; nothing else should
+
+
+class Topic(NamedTuple):
+    """A topic of a bag; `count` is -1 where nothing tells how many messages it should hold."""
+
+    name: str
+    type: str
+    count: int
+
+
+class Metadata(NamedTuple):
+    """The parts of metadata.yaml that are used here."""
+
+    storage: str                    # 'sqlite3' or 'mcap'
+    files: List[str]                # names inside the bag's folder
+    topics: Dict[str, Topic]
+    custom: Dict[str, str]
+
+
+def read(path: Path) -> Metadata:
+    """Read a metadata.yaml; InputError where it is none."""
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise InputError('{}: over 64 MiB, this is no bag metadata'.format(path))
+        return _parse(yaml.safe_load(path.read_text(encoding='utf-8'))['rosbag2_bagfile_information'])
+    except OSError as error:
+        raise InputError('{}: {}'.format(path, error.strerror)) from None
+    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError, AttributeError,
+            RecursionError) as error:
+        raise InputError('{}: no bag metadata: {}'.format(path, ' '.join(str(error).split()))) from None
+
+
+def _parse(information: Dict[str, Any]) -> Metadata:
+    topics = {}
+    for entry in information['topics_with_message_count']:
+        topic = entry['topic_metadata']
+        name = str(topic['name'])
+        topics[name] = Topic(name, str(topic['type']), int(entry['message_count']))
+    files = [Path(str(name)).name for name in information['relative_file_paths']]
+    custom = {str(key): str(value) for key, value in (information.get('custom_data') or {}).items()}
+    return Metadata(str(information['storage_identifier']), files, topics, custom)

@@ -1,0 +1,171 @@
+"""Bags of camera images, read frame by frame in constant memory, whatever their state.
+
+    with open_bag('drive') as bag:
+        for message in bag.images('/camera/image'):
+            image, order = message.image()
+        print(bag.problems)         # what was damaged, one line each
+
+Where ROS is, rosbag2_py reads; elsewhere `rosbags` does. Where that one trips over damage, reading goes on
+with what `salvage` can still find, from the message after the last good one.
+"""
+
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Union
+
+from ..errors import InputError
+from . import metadata, salvage
+from .messages import COMPRESSED, IMAGE, ImageMessage, MessageError
+from .metadata import Topic
+from .salvage import Message
+
+SUFFIXES = ('.mcap', '.db3')
+
+
+class Bag:
+    """An open bag. `topics` by name, `custom_data` as recorded, `problems` met so far and how often."""
+
+    def __init__(self, path: Path, files: List[Path], told: Optional[metadata.Metadata]) -> None:
+        """Look at what the bag holds; see `open_bag`."""
+        self.path = path
+        self.files = files
+        self.problems: Dict[str, int] = {}
+        self.custom_data: Dict[str, str] = dict(told.custom) if told else {}
+        self._told = told
+        self._stream: Any = None
+        self.topics: Dict[str, Topic] = {}
+        self._open()
+
+    def _open(self) -> None:
+        """Find a reader that takes the bag, else salvage; InputError where nothing can be read."""
+        try:
+            self._stream = _open_stream(self.path, self._told.storage if self._told else _storage(self.files))
+            self.topics = self._stream.topics()
+        except ImportError as error:
+            raise InputError('{}: reading bags needs rosbag2_py or the package rosbags: {}'.format(
+                self.path, error)) from None
+        except Exception as error:      # sqlite, zstd, yaml, struct: damage shows in many ways
+            self.tell('{}: {}'.format(self.path.name, ' '.join(str(error).split())[:200]))
+            self._stream = None
+            for file in self.files:
+                for topic in salvage.topics(file).values():
+                    known = self.topics.get(topic.name, topic._replace(count=0))
+                    self.topics[topic.name] = topic._replace(count=topic.count + known.count)
+            if not self.topics:
+                raise InputError('{}: nothing in it can be read: {}'.format(
+                    self.path, next(iter(self.problems)))) from None
+        if self._told:      # what should be there, not what is left
+            self.topics = {name: self._told.topics.get(name, topic) for name, topic in self.topics.items()}
+            self.topics.update({name: topic for name, topic in self._told.topics.items() if topic.count})
+
+    @property
+    def damaged(self) -> bool:
+        """Whether something could not be read so far."""
+        return bool(self.problems)
+
+    def tell(self, problem: str) -> None:
+        """Note a problem."""
+        self.problems[problem] = self.problems.get(problem, 0) + 1
+
+    def messages(self, topics: Sequence[str]) -> Iterator[Message]:
+        """Yield the messages of some topics in the order they were recorded; damage is told in `problems`.
+
+        Every call reads anew, so that several can run side by side.
+        """
+        last = -1
+        delivered: Dict[str, int] = {}      # messages of each topic recorded at `last`
+        if self._stream is not None:
+            try:
+                for message in self._stream.messages(topics):
+                    if message.log_ns != last:
+                        last, delivered = message.log_ns, {}
+                    delivered[message.topic] = delivered.get(message.topic, 0) + 1
+                    yield message
+                return
+            except Exception as error:      # sqlite, zstd, lz4, struct: damage shows in many ways
+                self.tell('{}: reading stopped ({}); going on with what is left'.format(
+                    self.path.name, ' '.join(str(error).split())[:160] or type(error).__name__))
+        for file in self.files:
+            for message in salvage.messages(file, self.tell):
+                if message.topic not in topics or message.log_ns < last:
+                    continue
+                if message.log_ns == last and delivered.get(message.topic, 0) > 0:
+                    delivered[message.topic] -= 1
+                    continue
+                yield message
+
+    def images(self, topic: str) -> Iterator[ImageMessage]:
+        """Yield the image messages of a topic; broken ones are told and left out.
+
+        InputError where the bag has no such topic or it holds no images.
+        """
+        type_ = self.image_topic(topic).type
+        for message in self.messages([topic]):
+            try:
+                yield ImageMessage(topic, type_, message.log_ns, message.data)
+            except MessageError as error:
+                self.tell('{}: {}'.format(topic, error))
+
+    def image_topic(self, name: str) -> Topic:
+        """Return a topic that holds images; InputError lists those there are where it does not."""
+        topic = self.topics.get(name)
+        if topic is None or topic.type not in (IMAGE, COMPRESSED):
+            reason = 'has no topic {}'.format(name) if topic is None else '{} is {}'.format(name, topic.type)
+            raise InputError('{}: {}, no images there; topics with images: {}'.format(
+                self.path, reason, ', '.join(self.image_topics()) or 'none'))
+        return topic
+
+    def image_topics(self) -> List[str]:
+        """Return the names of the topics that hold images."""
+        return sorted(name for name, topic in self.topics.items() if topic.type in (IMAGE, COMPRESSED))
+
+    def close(self) -> None:
+        """Release the bag; a second call does nothing."""
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.close()
+
+    def __enter__(self) -> 'Bag':
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self.close()
+
+
+def open_bag(path: Union[str, Path]) -> Bag:
+    """Open a bag: its folder, its metadata.yaml, or one of its files; InputError where it is none."""
+    path = Path(path)
+    if path.name == metadata.NAME:
+        path = path.parent
+    if not path.exists():
+        raise InputError('{}: there is no such bag'.format(path))
+    if not path.is_dir():
+        return Bag(path, [path], None)
+    told, problem = None, ''
+    try:
+        told = metadata.read(path / metadata.NAME)
+    except InputError as error:
+        problem = str(error)
+    named = [path / name for name in told.files] if told else []
+    files = [file for file in named if file.is_file()]
+    if not files:
+        files = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES)
+    if not files:
+        raise InputError('{}: no bag: it holds no .mcap or .db3 file{}'.format(
+            path, '' if told else ' and no metadata.yaml'))
+    bag = Bag(path, files, told)
+    if problem:
+        bag.tell(problem)
+    for file in named:
+        if file not in files:
+            bag.tell('{}: named in metadata.yaml and missing'.format(file.name))
+    return bag
+
+
+def _storage(files: Sequence[Path]) -> str:
+    return 'mcap' if files[0].suffix == '.mcap' else 'sqlite3'
+
+
+def _open_stream(path: Path, storage: str) -> Any:
+    """Open the best reader that is installed."""
+    from . import streams
+    return streams.open_stream(path, storage)

@@ -1,0 +1,93 @@
+"""The two libraries that read bags, behind one face: rosbag2_py where ROS is, else `rosbags`."""
+
+from pathlib import Path
+from typing import Any, Dict, Iterator, Sequence, Union
+
+from .metadata import Topic
+from .salvage import Message
+
+
+class RosbagsStream:
+    """A bag read by `rosbags`, messages left as bytes."""
+
+    def __init__(self, path: Path) -> None:
+        """Open it; raises whatever `rosbags` raises."""
+        self._path = path
+        self._reader = self._open()
+
+    def _open(self) -> Any:
+        from rosbags.rosbag2 import Reader
+        reader = Reader(self._path)
+        reader.open()
+        return reader
+
+    def topics(self) -> Dict[str, Topic]:
+        """Return the topics by name."""
+        found: Dict[str, Topic] = {}
+        for connection in self._reader.connections:
+            known = found.get(connection.topic)
+            count = connection.msgcount + (known.count if known else 0)
+            found[connection.topic] = Topic(connection.topic, connection.msgtype, count)
+        return found
+
+    def messages(self, topics: Sequence[str]) -> Iterator[Message]:
+        """Yield messages by time; every call has a reader of its own."""
+        reader = self._open()
+        try:
+            wanted = [c for c in reader.connections if c.topic in topics]
+            if wanted:
+                for connection, log_ns, data in reader.messages(wanted):
+                    yield Message(connection.topic, connection.msgtype, log_ns, data)
+        finally:
+            reader.close()
+
+    def close(self) -> None:
+        """Close the bag."""
+        self._reader.close()
+
+
+class Rosbag2PyStream:
+    """A bag read by ROS's own rosbag2_py, messages left as bytes."""
+
+    def __init__(self, path: Path, storage: str) -> None:
+        """Open it; raises whatever rosbag2_py raises."""
+        self._path, self._storage = path, storage
+        self._types = {topic.name: topic.type for topic in self._open().get_all_topics_and_types()}
+
+    def _open(self) -> Any:
+        import rosbag2_py
+        reader = rosbag2_py.SequentialReader()
+        # Empty serialization formats: messages stay as they were recorded.
+        reader.open(rosbag2_py.StorageOptions(uri=str(self._path), storage_id=self._storage),
+                    rosbag2_py.ConverterOptions('', ''))
+        return reader
+
+    def topics(self) -> Dict[str, Topic]:
+        """Return the topics by name; how many messages they hold is asked of the metadata."""
+        import rosbag2_py
+        counts = {name: -1 for name in self._types}
+        information = rosbag2_py.Info().read_metadata(str(self._path), self._storage)
+        for entry in information.topics_with_message_count:
+            counts[entry.topic_metadata.name] = entry.message_count
+        return {name: Topic(name, type_, counts[name]) for name, type_ in self._types.items()}
+
+    def messages(self, topics: Sequence[str]) -> Iterator[Message]:
+        """Yield messages by time; every call has a reader of its own."""
+        import rosbag2_py
+        reader = self._open()
+        reader.set_filter(rosbag2_py.StorageFilter(topics=list(topics)))
+        while reader.has_next():
+            topic, data, log_ns = reader.read_next()
+            yield Message(topic, self._types[topic], log_ns, data)
+
+    def close(self) -> None:
+        """Readers close with their last reference."""
+
+
+def open_stream(path: Path, storage: str) -> Union[RosbagsStream, Rosbag2PyStream]:
+    """Open a bag by what is installed; ImportError where nothing is."""
+    try:
+        import rosbag2_py  # noqa: F401
+    except ImportError:
+        return RosbagsStream(path)
+    return Rosbag2PyStream(path, storage)
