@@ -3,12 +3,13 @@
 import threading
 from typing import Any, Dict, List, NamedTuple, Optional
 
-# A stamp further back than this is a clock that was set or a bag that began anew, not a frame overtaken on its way.
+# A stamp further back than this is a clock that was set or a bag that began anew, not a frame overtaken on
+# its way.
 REORDERING_NS = 1000 * 1000 * 1000
 
 
 class Frame(NamedTuple):
-    """One received image message, still undecoded; times are monotonic or, where named so, of the ROS clock."""
+    """One received image message, undecoded; times are monotonic or, where named so, of the ROS clock."""
 
     camera: str
     sequence: int
@@ -25,8 +26,8 @@ class Boxes:
         """Start open and empty."""
         self._condition = threading.Condition()
         # In the order in which the cameras began to wait: a frame that replaces another keeps its place.
-        self._boxes = {}  # type: Dict[str, Frame]
-        self._order = []  # type: List[str]
+        self._boxes: Dict[str, Frame] = {}
+        self._order: List[str] = []
         self._working = False
         self._closed = False
 
@@ -87,13 +88,13 @@ class RateLimit:
     def __init__(self, rate: float = 0.0) -> None:
         """Start with the first frame due at once."""
         self.rate = rate
-        self._due_ns = None  # type: Optional[int]
+        self._due_ns: Optional[int] = None
 
     def admits(self, now_ns: int) -> bool:
         """Tell whether a frame arriving now goes through.
 
-        The schedule goes on from when a frame was due, not from when it came, so that a limit of 20 makes 20 of 30
-        frames and not 15; half a period of earliness is forgiven as jitter.
+        The schedule goes on from when a frame was due, not from when it came, so that a limit of 20 makes
+        20 of 30 frames and not 15; half a period of earliness is forgiven as jitter.
         """
         if self.rate <= 0:
             self._due_ns = None

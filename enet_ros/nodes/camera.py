@@ -7,11 +7,11 @@ from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import CompressedImage, Image
 
 from ..images import decode_compressed, to_array
-from ..metrics.timing import FrameTiming, monotonic_ns, SEGMENTED
+from ..metrics.timing import SEGMENTED, FrameTiming, monotonic_ns
 from ..overlay import Overlay
 from ..segmenter import Segmenter
-from .camera_qos import CameraSubscription
 from .boxes import Frame, RateLimit
+from .camera_qos import CameraSubscription
 from .outputs import CameraOutputs, TimingOutput
 from .record import CameraRecord
 from .telling import Teller
@@ -32,7 +32,7 @@ class Camera:
         self.outputs = CameraOutputs(node, prefix, timing, encoding)
         self.subscription = CameraSubscription(
             node, CompressedImage if compressed else Image, topic, self._received, self.record.camera_changed)
-        self.overlay = None  # type: Optional[Overlay]
+        self.overlay: Optional[Overlay] = None
         self._clock = node.get_clock()
         self._compressed = compressed
         self._timing = timing
@@ -58,7 +58,8 @@ class Camera:
             if loser is not None:
                 self.drop(loser, 'superseded')
 
-    def drop(self, frame: Frame, reason: str, marks: Optional[Dict[str, int]] = None, error: str = '') -> None:
+    def drop(self, frame: Frame, reason: str, marks: Optional[Dict[str, int]] = None,
+             error: str = '') -> None:
         """Count a frame that is not segmented, and publish its timing."""
         self.record.settled(reason, monotonic_ns(), error=error)
         self._timing.publish(frame.message.header, FrameTiming(
@@ -79,7 +80,8 @@ class Camera:
             return
         marks['decoded'] = monotonic_ns()
         labels, times = segmenter.timed(image, order)
-        marks.update(preprocessed=times.preprocessed, inferred=times.inferred, postprocessed=times.postprocessed)
+        marks.update(preprocessed=times.preprocessed, inferred=times.inferred,
+                     postprocessed=times.postprocessed)
         if self.overlay is None:
             raise RuntimeError('camera {} was not configured'.format(self.name))
         self.outputs.publish(wanted, frame.message.header, image, order, labels, self.overlay)
@@ -87,7 +89,8 @@ class Camera:
         published_ros_ns = self._clock.now().nanoseconds
         self.record.settled(SEGMENTED, marks['published'], (published_ros_ns - frame.stamp_ns) / 1e9)
         self._timing.publish(frame.message.header, FrameTiming(
-            self.name, frame.sequence, frame.stamp_ns, SEGMENTED, marks, frame.received_ros_ns, published_ros_ns))
+            self.name, frame.sequence, frame.stamp_ns, SEGMENTED, marks, frame.received_ros_ns,
+            published_ros_ns))
 
     def _decode(self, message: Any) -> Tuple[np.ndarray, str]:
         if self._compressed:

@@ -25,8 +25,9 @@ class CameraSubscription:
     """
     Subscribes one camera: reliable if all of its publishers are, best effort if one is or none is seen yet.
 
-    The parameters ``qos_overrides.<topic>.subscription.{reliability,depth,history}`` win where they are set. Call
-    `follow` often (it is cheap); where the middleware tells of matches, as since Iron, it is also called by itself.
+    The parameters ``qos_overrides.<topic>.subscription.{reliability,depth,history}`` win where they are
+    set. Call `follow` often (it is cheap); where the middleware tells of matches, as since Iron, it is also
+    called by itself.
     """
 
     def __init__(self, node: Node, message_type: Any, topic: str,
@@ -34,8 +35,9 @@ class CameraSubscription:
         """
         Declare the overrides; nothing is subscribed before `open`.
 
-        `topic` is fully resolved. `received` gets each message and the publisher's number of it, None where the
-        middleware does not number; `changed` is called when another publisher, or another number of them, sends.
+        `topic` is fully resolved. `received` gets each message and the publisher's number of it, None where
+        the middleware does not number; `changed` is called when another publisher, or another number of
+        them, sends.
         """
         self.topic = topic
         self.reliable = False
@@ -44,8 +46,8 @@ class CameraSubscription:
         self._type = message_type
         self._received = received
         self._changed = changed
-        self._subscription = None  # type: Optional[Subscription]
-        self._sources = []  # type: List[bytes]
+        self._subscription: Optional[Subscription] = None
+        self._sources: List[bytes] = []
         self._override = _Override(node, topic)
 
     def open(self) -> None:
@@ -120,8 +122,11 @@ class _Override:
         reliability = _declared(node, prefix + 'reliability', '',
                                 "reliable or best_effort; '': as the camera's publishers offer")
         history = _declared(node, prefix + 'history', 'keep_last', 'keep_last or keep_all')
-        self.depth = _declared(node, prefix + 'depth', 1, 'images kept by the middleware; the newest is all one needs')
-        self.reliability = _policy(prefix + 'reliability', reliability, RELIABILITIES) if reliability else None
+        self.depth = _declared(node, prefix + 'depth', 1,
+                               'images kept by the middleware; the newest is all one needs')
+        self.reliability = None  # the camera's
+        if reliability:
+            self.reliability = _policy(prefix + 'reliability', reliability, RELIABILITIES)
         self.history = _policy(prefix + 'history', history, HISTORIES)
         if self.depth < 1:
             raise InputError('{}depth is {}; at least 1 is needed'.format(prefix, self.depth))

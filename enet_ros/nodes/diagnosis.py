@@ -14,8 +14,8 @@ LATE, TOO_LATE = 0.5, 2.0   # seconds between stamp and label
 CLOCKS_APART = 60.0         # an age beyond that, or a negative one, is two clocks and no age
 SLOWER = 0.9                # labels per camera image, below which the camera is told to be too fast
 LOSS = 0.02                 # share of a best-effort camera's images lost that is worth a word
-PROFILE_ADVICE = ('start the camera with FASTRTPS_DEFAULT_PROFILES_FILE and FASTDDS_DEFAULT_PROFILES_FILE set to {}, '
-                  'or let it publish reliable')
+PROFILE_ADVICE = ('start the camera with FASTRTPS_DEFAULT_PROFILES_FILE and FASTDDS_DEFAULT_PROFILES_FILE '
+                  'set to {}, or let it publish reliable')
 _GPU_DEVICES = ('/dev/nvidia0', '/dev/nvhost-gpu')
 _GPU_ENGINES = ('tensorrt', 'cuda')
 
@@ -60,7 +60,8 @@ def camera_values(snapshot: Snapshot, state: CameraState) -> Dict[str, str]:
         'frames_dropped': str(snapshot.frames_dropped), 'frames_waiting': str(snapshot.frames_waiting)}
     values.update(('dropped_by.' + reason, str(count)) for reason, count in snapshot.dropped_by.items())
     values.update({
-        'lost_in_transport': str(snapshot.lost), 'lost_in_transport_share': '{:.4f}'.format(snapshot.lost_share),
+        'lost_in_transport': str(snapshot.lost),
+        'lost_in_transport_share': '{:.4f}'.format(snapshot.lost_share),
         'stamps_back': str(snapshot.stamps_back), 'last_error': snapshot.last_error})
     return values
 
@@ -102,8 +103,8 @@ def _silence(snapshot: Snapshot, state: CameraState) -> List[Verdict]:
         if not state.publishers:
             return [(WARN, 'no image yet: nobody publishes {}; remap `image`, or set `cameras` or '
                            '`image_transport`'.format(state.topic))]
-        return [(ERROR, 'no image yet though {} publishes: a QoS override that does not match, another message '
-                        'type, or a network that loses all'.format(state.topic))]
+        return [(ERROR, 'no image yet though {} publishes: a QoS override that does not match, another '
+                        'message type, or a network that loses all'.format(state.topic))]
     period = 1.0 / snapshot.camera_rate if snapshot.camera_rate else 0.2
     limit = max(SILENT_LEAST, SILENT_PERIODS * period)
     if snapshot.silence <= limit:
@@ -125,7 +126,8 @@ def _ages(snapshot: Snapshot) -> List[Verdict]:
         level = ERROR if known > TOO_LATE else WARN
         if image_age is not None and image_age > LATE:
             return [(level, 'images arrive {:.2f} s old: look at camera and network'.format(image_age))]
-        return [(level, 'labels are {:.2f} s old: the engine is too slow; lower the input size'.format(known))]
+        return [(level, 'labels are {:.2f} s old: the engine is too slow; lower the input size'.format(
+            known))]
     return []
 
 

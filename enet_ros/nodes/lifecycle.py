@@ -16,8 +16,9 @@ class ManagedNode(LifecycleNode):
     """
     Base of lifecycle nodes: subclasses override `configure`, `activate`, `deactivate` and `release`.
 
-    They may raise: rclpy swallows what a transition raises without a word; here it is logged in one line and the
-    transition fails. `release` frees whatever the other three made and must bear being called in any state.
+    They may raise: rclpy swallows what a transition raises without a word; here it is logged in one line
+    and the transition fails. `release` frees whatever the other three made and must bear being called in
+    any state.
     """
 
     def __init__(self, name: str, stop: Stop, **options: Any) -> None:
@@ -25,7 +26,8 @@ class ManagedNode(LifecycleNode):
         super().__init__(name, **options)
         self.stop = stop
         self.state = 'unconfigured'
-        # A transition that is impossible in the current state raises out of rclpy's service and would end the node.
+        # A transition that is impossible in the current state raises out of rclpy's service and would end
+        # the node.
         self._change_state = self._service_change_state.callback
         self._service_change_state.callback = self._change_state_told
 
@@ -42,7 +44,7 @@ class ManagedNode(LifecycleNode):
         """Free everything that `configure` and `activate` made."""
 
     def start_by_itself(self) -> None:
-        """Configure and activate as soon as the executor spins; where that fails the node ends with code 2."""
+        """Configure and activate once the executor spins; where that fails the node ends with code 2."""
         def start() -> None:
             timer.cancel()
             self.destroy_timer(timer)

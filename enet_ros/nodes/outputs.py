@@ -111,7 +111,7 @@ class _ImageBuffer:
 
     def __init__(self) -> None:
         self._message = Image()
-        self._pixels = None  # type: Optional[np.ndarray]
+        self._pixels: Optional[np.ndarray] = None
 
     def filled(self, header: Any, pixels: np.ndarray, encoding: str, swap_channels: bool = False) -> Image:
         """Return the message holding `pixels`, (H, W) or (H, W, 3) uint8; the next call overwrites it."""
@@ -142,13 +142,13 @@ def publish_label_info(publisher: Any, classes: ClassTable, stamp: Any) -> None:
     from vision_msgs.msg import LabelInfo, VisionClass
     message = LabelInfo()
     message.header.stamp = stamp
-    message.class_map = [VisionClass(class_id=index, class_name=name) for index, name in enumerate(classes.names)]
-    message.class_map.append(VisionClass(class_id=classes.ignore_index, class_name=classes.ignore_name))
+    names = list(enumerate(classes.names)) + [(classes.ignore_index, classes.ignore_name)]
+    message.class_map = [VisionClass(class_id=index, class_name=name) for index, name in names]
     publisher.publish(message)
 
 
 def label_info_type() -> Any:
-    """Return vision_msgs/LabelInfo; None where vision_msgs (or this message, before Iron's) is not installed."""
+    """Return vision_msgs/LabelInfo; None where vision_msgs, or this message in it, is not installed."""
     try:
         from vision_msgs.msg import LabelInfo
     except ImportError:

@@ -42,8 +42,9 @@ def _descriptor(description: str, read_only: bool = True, **ranges: Any) -> Para
 
 
 def _side(name: str) -> ParameterDescriptor:
-    return _descriptor('{} of the network input in pixels, a multiple of 8; 0: as the weights were trained'.format(
-        name), integer_range=[IntegerRange(from_value=0, to_value=8192, step=8)])
+    return _descriptor(
+        '{} of the network input in pixels, a multiple of 8; 0: as the weights were trained'.format(name),
+        integer_range=[IntegerRange(from_value=0, to_value=8192, step=8)])
 
 
 def _live(description: str, highest: float) -> ParameterDescriptor:
@@ -69,7 +70,7 @@ def declare(node: Node) -> None:
             IntegerRange(from_value=0, to_value=256, step=1)])),
         ('cameras', [''], _descriptor("names of several cameras, each on <name>/image; ['']: one, on image")),
         ('image_transport', 'raw', _choice('how images arrive', TRANSPORTS)),
-        ('overlay_alpha', 0.5, _live("share of the colours in the overlay; may change while running", 1.0)),
+        ('overlay_alpha', 0.5, _live('share of the colours in the overlay; may change while running', 1.0)),
         ('label_encoding', 'mono8', _choice('encoding of label images', LABEL_ENCODINGS)),
         ('resize', 'stretch', _choice('how an image of another shape meets the network', RESIZE_MODES)),
         ('ego_mask', '', _descriptor('PNG; where it is not zero, labels become 255 (the bonnet, say)')),
@@ -140,7 +141,7 @@ def check_change(changes: List[Any]) -> SetParametersResult:
 
 def _text(name: str, value: str) -> str:
     if not value:
-        raise InputError("{} is empty; give a shipped name or the path of a file".format(name))
+        raise InputError('{} is empty; give a shipped name or the path of a file'.format(name))
     return value
 
 

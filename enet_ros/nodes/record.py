@@ -11,7 +11,7 @@ _KEPT = 512     # arrivals remembered within the window, enough for 100 Hz
 
 
 class Snapshot(NamedTuple):
-    """One camera at one moment; rates in Hz and ages in seconds over the last five seconds, None where unknown."""
+    """One camera at one moment; rates in Hz, ages in seconds, of the last five seconds; None: unknown."""
 
     camera: str
     frames_segmented: int
@@ -48,18 +48,19 @@ class CameraRecord:
         self._lock = threading.Lock()
         self._received = 0
         self._segmented = 0
-        self._dropped = dict.fromkeys(DROP_REASONS, 0)  # type: Dict[str, int]
-        self._arrivals = deque(maxlen=_KEPT)  # type: Deque[Tuple[int, float]]
-        self._labels = deque(maxlen=_KEPT)  # type: Deque[Tuple[int, float]]
-        self._errors = deque(maxlen=_KEPT)  # type: Deque[Tuple[int, float]]
+        self._dropped: Dict[str, int] = dict.fromkeys(DROP_REASONS, 0)
+        self._arrivals: Deque[Tuple[int, float]] = deque(maxlen=_KEPT)
+        self._labels: Deque[Tuple[int, float]] = deque(maxlen=_KEPT)
+        self._errors: Deque[Tuple[int, float]] = deque(maxlen=_KEPT)
         self._losses = LossEstimate()
-        self._last_stamp_ns = None  # type: Optional[int]
+        self._last_stamp_ns: Optional[int] = None
         self._stamps_back = 0
         self._last_error = ''
 
-    def received(self, now_ns: int, stamp_ns: int, ros_ns: int, publication: Optional[int]) -> Tuple[int, int]:
+    def received(self, now_ns: int, stamp_ns: int, ros_ns: int,
+                 publication: Optional[int]) -> Tuple[int, int]:
         """
-        Count a delivered frame; return its number, from 0, and by how many ns its stamp went back (0: it did not).
+        Count a delivered frame; return its number, from 0, and by how many ns its stamp went back.
 
         `publication` is the number the camera's publisher gave to the message, where the middleware tells it.
         """
@@ -110,17 +111,18 @@ class LossEstimate:
     """
     Images that the camera sent and that never reached the node.
 
-    Exact from the publisher's message numbers where the middleware gives them (Jazzy with Fast DDS). Elsewhere the
-    stamps must do: the shortest tenth of their distances is taken for the camera's period, and what is missing between
-    is counted lost. A camera that sends unevenly by itself is then accused wrongly, but for small shares.
+    Exact from the publisher's message numbers where the middleware gives them (Jazzy with Fast DDS).
+    Elsewhere the stamps must do: the shortest tenth of their distances is taken for the camera's period,
+    and what is missing between is counted lost. A camera that sends unevenly by itself is then accused
+    wrongly, but for small shares.
     """
 
     def __init__(self, lost: int = 0) -> None:
         """Start after a number of losses already known."""
         self.lost = lost
-        self._last = None  # type: Optional[int]
-        self._recent = deque(maxlen=_KEPT)  # type: Deque[Tuple[int, int]]
-        self._stamps = deque(maxlen=_KEPT)  # type: Deque[Tuple[int, int]]
+        self._last: Optional[int] = None
+        self._recent: Deque[Tuple[int, int]] = deque(maxlen=_KEPT)
+        self._stamps: Deque[Tuple[int, int]] = deque(maxlen=_KEPT)
         self._numbered = False
 
     def add(self, now_ns: int, stamp_ns: int, publication: Optional[int]) -> None:

@@ -1,8 +1,8 @@
 """
 What every node's ``main`` does: start ROS, spin, and end cleanly whatever happens.
 
-A node module keeps its ``main`` to two lines and imports rclpy inside the factory, so that Ctrl-C during the imports
-is heard as well::
+A node module keeps its ``main`` to two lines and imports rclpy inside the factory, so that Ctrl-C during
+the imports is heard as well::
 
     def create(stop):                       # stop: Stop, see below
         from .my_node import MyNode
@@ -11,14 +11,15 @@ is heard as well::
     def main(argv=None):
         return spin_main(create, argv, description='what the node does, for --help')
 
-``create(stop)`` returns a Node. It may raise InputError: one line on stderr, exit code 2. If the node has a method
-``close()``, it is called once in the main thread while publishing still works: stop threads, write files, say the last
-word there. ``stop.request(code)`` ends the node from any thread (``code`` becomes the exit code); ``stop.is_set()`` and
-``stop.wait(seconds)`` let long work end early. SIGINT and SIGTERM are ``stop.request(0)``; a second Ctrl-C, later than
-a second after the first (a terminal and ros2 launch may both send one), ends the process at once. An exception that escapes a callback is logged and survived.
+``create(stop)`` returns a Node. It may raise InputError: one line on stderr, exit code 2. If the node has a
+method ``close()``, it is called once in the main thread while publishing still works: stop threads, write
+files, say the last word there. ``stop.request(code)`` ends the node from any thread (``code`` becomes the
+exit code); ``stop.is_set()`` and ``stop.wait(seconds)`` let long work end early. SIGINT and SIGTERM are
+``stop.request(0)``; a second Ctrl-C, later than a second after the first (a terminal and ros2 launch may
+both send one), ends the process at once. An exception that escapes a callback is logged and survived.
 
-Why not rclpy's own signal handlers: they shut the context down first, so that nothing can be published or accounted
-for at the end, and SIGINT also raises KeyboardInterrupt wherever Python happens to be.
+Why not rclpy's own signal handlers: they shut the context down first, so that nothing can be published or
+accounted for at the end, and SIGINT also raises KeyboardInterrupt wherever Python happens to be.
 """
 
 import os
@@ -35,8 +36,8 @@ from ..errors import InputError
 from ..resources import find
 
 PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
-# Every process under the profile may fill a segment of 64 MB; a container's /dev/shm is often that small altogether,
-# and a full one kills the process with SIGBUS.
+# Every process under the profile may fill a segment of 64 MB; a container's /dev/shm is often that small
+# altogether, and a full one kills the process with SIGBUS.
 SHARED_MEMORY_NEEDED = 256 * 2 ** 20
 
 
@@ -48,7 +49,7 @@ class Stop:
         self.code = 0
         self.abandoned = False      # a thread is stuck in native code: leave without waiting for it
         self._event = threading.Event()
-        self._wake = None  # type: Optional[Callable[[], None]]
+        self._wake: Optional[Callable[[], None]] = None
 
     def request(self, code: int = 0) -> None:
         """Ask the node to end with this exit code; the first request's code stands."""
@@ -76,7 +77,8 @@ def set_transport_profile() -> Optional[str]:
     """
     Point Fast DDS to config/fastdds.xml, unless the user set a profile of his own.
 
-    It must happen before rclpy.init. Returns None when the profile is in force, else a sentence saying why not.
+    It must happen before rclpy.init. Returns None when the profile is in force, else a sentence saying why
+    not.
     """
     for variable in PROFILE_VARIABLES:
         if os.environ.get(variable):
@@ -86,8 +88,8 @@ def set_transport_profile() -> Optional[str]:
     except OSError:
         free = 0
     if free < SHARED_MEMORY_NEEDED:
-        return ('/dev/shm has {} MB free: Fast DDS stays on its default transport, and large images may be lost '
-                '(docker run --shm-size=1g, or --ipc=host)'.format(free // 2 ** 20))
+        return ('/dev/shm has {} MB free: Fast DDS stays on its default transport, and large images may '
+                'be lost (docker run --shm-size=1g, or --ipc=host)'.format(free // 2 ** 20))
     path = str(find('config', 'fastdds.xml'))
     for variable in PROFILE_VARIABLES:
         os.environ[variable] = path
@@ -154,7 +156,8 @@ def _init(rclpy: Any, args: List[str], signals: Any) -> None:
     except Exception as error:  # rclpy's own classes differ between distributions
         raise InputError('ROS arguments refused: {}'.format(_one_line(error)))
     if left:
-        raise InputError('unknown argument {!r}: parameters go after --ros-args as -p NAME:=VALUE'.format(left[0]))
+        raise InputError('unknown argument {!r}: parameters go after --ros-args as -p NAME:=VALUE'.format(
+            left[0]))
 
 
 def _create(create: Callable[[Stop], Any], stop: Stop) -> Any:
@@ -212,7 +215,8 @@ class _Signals:
         self._reader, self._writer = socket.socketpair()
         self._writer.setblocking(False)
         self._old_fd = signal.set_wakeup_fd(self._writer.fileno())
-        self._old = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
+        self._old = {number: signal.signal(number, self._handle)
+                     for number in (signal.SIGINT, signal.SIGTERM)}
         self._thread = threading.Thread(target=self._watch, name='signals', daemon=True)
         self._thread.start()
         return self
@@ -227,7 +231,7 @@ class _Signals:
         self._reader.close()
 
     def _handle(self, number: int, frame: Optional[FrameType]) -> None:
-        """Python's handler: the watching thread does the work, the main thread may be deep inside the middleware."""
+        """Leave the work to the watching thread: this one may be deep inside the middleware."""
 
     def _watch(self) -> None:
         """Turn every signal's byte into a stop request until the other end is closed."""

@@ -7,7 +7,8 @@ from .runtime import Stop, spin_main
 DESCRIPTION = """\
 segmentation_node: labels every pixel of a camera's images.
 
-Subscribes `image` (remap it, as -r image:=/camera/image_raw); publishes ~/labels, ~/overlay, ~/timing, /diagnostics."""
+Subscribes `image` (remap it, as -r image:=/camera/image_raw); publishes ~/labels, ~/overlay, ~/timing,
+/diagnostics."""
 
 
 def create(stop: Stop) -> Any:

@@ -10,9 +10,9 @@ from ..overlay import Overlay
 from ..resources import find
 from ..segmenter import Segmenter
 from . import outputs, parameters
-from .camera import Camera
 from .boxes import Boxes, Frame
-from .diagnosis import camera_values, CameraState, judge_camera, judge_engine, OK, resources, WARN
+from .camera import Camera
+from .diagnosis import OK, WARN, CameraState, camera_values, judge_camera, judge_engine, resources
 from .health import Health, Status
 from .lifecycle import ManagedNode
 from .runtime import Stop
@@ -36,9 +36,9 @@ class SegmentationNode(ManagedNode):
         self.add_on_set_parameters_callback(self._change)
         self._teller = Teller(self.get_logger())
         self._boxes = Boxes()
-        self._worker = None  # type: Optional[Worker]
-        self._timing = None  # type: Optional[outputs.TimingOutput]
-        self._cameras = {}  # type: Dict[str, Camera]
+        self._worker: Optional[Worker] = None
+        self._timing: Optional[outputs.TimingOutput] = None
+        self._cameras: Dict[str, Camera] = {}
         self._label_info = None
         self._follow = None
         self._active_since_ns = 0
@@ -88,7 +88,8 @@ class SegmentationNode(ManagedNode):
             camera.subscription.close()
         self._drop(self._boxes.clear())
         if not self._boxes.wait_idle(DRAIN_SECONDS):
-            self.get_logger().warning('the engine did not finish its frame within {:.0f} s'.format(DRAIN_SECONDS))
+            self.get_logger().warning('the engine did not finish its frame within {:.0f} s'.format(
+                DRAIN_SECONDS))
 
     def release(self) -> None:
         """Stop the worker, which frees the engine; destroy publishers."""
@@ -111,8 +112,9 @@ class SegmentationNode(ManagedNode):
     def _open(self) -> Segmenter:
         settings = self.settings
         return Segmenter.open(
-            settings.weights, engine=settings.engine, input_size=settings.input_size, precision=settings.precision,
-            resize=settings.resize, output_classes=settings.output_classes, ego_mask=settings.ego_mask,
+            settings.weights, engine=settings.engine, input_size=settings.input_size,
+            precision=settings.precision, resize=settings.resize,
+            output_classes=settings.output_classes, ego_mask=settings.ego_mask,
             cache=settings.engine_cache, threads=settings.threads)
 
     def _camera(self, name: str, segmenter: Segmenter) -> Camera:
@@ -168,7 +170,7 @@ class SegmentationNode(ManagedNode):
                 camera.overlay.alpha = self._alpha
 
     def _report(self) -> List[Status]:
-        """Return the statuses for /diagnostics, and warn in the log where a best-effort camera loses images."""
+        """Return the statuses for /diagnostics."""
         statuses = [self._engine_status()]
         if self.state == 'active':
             statuses += [self._camera_status(camera) for camera in self._cameras.values()]
@@ -184,7 +186,8 @@ class SegmentationNode(ManagedNode):
         label = engine.reason.split(':')[0]
         values.update(
             engine=engine.name, precision=engine.precision, engine_reason=engine.reason,
-            input_size='{}x{}'.format(engine.input_size[1], engine.input_size[0]), classes=segmenter.classes.name)
+            input_size='{}x{}'.format(engine.input_size[1], engine.input_size[0]),
+            classes=segmenter.classes.name)
         level, message = judge_engine(self.settings.engine, label, engine.reason)
         if level == OK and self.state != 'active':
             level, message = WARN, 'loaded, but not active'

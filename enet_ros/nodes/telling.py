@@ -8,13 +8,13 @@ REPEAT_SECONDS = 60.0
 
 
 class Teller:
-    """Logs each kind of problem when it is new, then at most once a minute with how often it came meanwhile."""
+    """Logs each kind of problem when it is new, then once a minute with how often it came meanwhile."""
 
     def __init__(self, logger: Any, clock: Callable[[], float] = time.monotonic) -> None:
         """Tell through `logger`, a ROS logger."""
         self._logger = logger
         self._clock = clock
-        self._told = {}  # type: Dict[str, List[float]]
+        self._told: Dict[str, List[float]] = {}
 
     def warn(self, text: str, kind: str = '') -> None:
         """Log a warning; texts that differ only in numbers are one kind unless `kind` says otherwise."""

@@ -15,15 +15,16 @@ class Worker:
     """Opens a segmenter in its own thread, warms it up, and serves frames until stopped."""
 
     def __init__(self, open_segmenter: Callable[[], Segmenter], boxes: Boxes,
-                 serve: Callable[[Segmenter, Frame], None], failed: Callable[[Frame, Exception], None]) -> None:
+                 serve: Callable[[Segmenter, Frame], None],
+                 failed: Callable[[Frame, Exception], None]) -> None:
         """`serve` handles one frame; what it raises goes to `failed`, and the worker goes on."""
         self._open = open_segmenter
         self._boxes = boxes
         self._serve = serve
         self._failed = failed
         self._settled = threading.Event()
-        self.segmenter = None  # type: Optional[Segmenter]
-        self.problem = None  # type: Optional[str]
+        self.segmenter: Optional[Segmenter] = None
+        self.problem: Optional[str] = None
         self.load_seconds = 0.0
         self._thread = threading.Thread(target=self._run, name='segmentation', daemon=True)
 
