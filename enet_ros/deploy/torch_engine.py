@@ -10,7 +10,10 @@ from .. import networks
 from ..weights import Checkpoint
 from .engine import Engine, EngineError
 from .graph import rewrite
+from .torch_layers import suit_cpu
 
+# Faster than no_grad, but torch 1.8 lacks it.
+_without_autograd = getattr(torch, 'inference_mode', torch.no_grad)
 _DTYPES = {'fp32': torch.float32, 'bf16': torch.bfloat16}
 
 
@@ -40,7 +43,7 @@ class TorchEngine(Engine):
         self.precision = precision
         self.input_size = input_size
         self._dtype = _DTYPES[precision]
-        graph = rewrite(network, head='logits').to(self._dtype)
+        graph = suit_cpu(rewrite(network, head='logits')).to(self._dtype)
         self._graph: Optional[torch.nn.Module] = graph.to(memory_format=torch.channels_last)
         self.labels(np.zeros(input_size + (3,), np.uint8))      # the first run allocates and plans
 
@@ -57,7 +60,7 @@ class TorchEngine(Engine):
         self.check(frame)
         if self._graph is None:
             raise RuntimeError('the engine was closed')
-        with torch.no_grad():
+        with _without_autograd():
             # (1, 3, H, W) over the frame's own memory is channels last already.
             image = torch.from_numpy(np.ascontiguousarray(frame)).permute(2, 0, 1)[None]
             return self._graph(image.to(self._dtype) / 255)
