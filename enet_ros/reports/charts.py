@@ -1,0 +1,82 @@
+"""Geometry of the report's charts: numbers to SVG coordinates and colours. The template draws them."""
+
+import math
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from .tables import percent
+
+WIDTH, HEIGHT, LEFT, BOTTOM = 720, 220, 46, 26      # of the chart of IoU over time, in SVG units
+
+
+def timeline(points: Sequence[Mapping[str, Any]]) -> Optional[Dict[str, Any]]:
+    """Return lines, sequence marks and dots for IoU over the frames, in their order; None below two."""
+    known = [(index, point) for index, point in enumerate(points) if percent(point['mean_iou']) is not None]
+    if len(known) < 2:
+        return None
+    width = max(len(points) - 1, 1)
+
+    def place(index: int, value: float) -> Tuple[float, float]:
+        return (round(LEFT + (WIDTH - LEFT - 6) * index / width, 1),
+                round(8 + (HEIGHT - BOTTOM - 8) * (1 - value), 1))
+
+    lines: List[List[Tuple[float, float]]] = []
+    marks: List[Dict[str, Any]] = []
+    for position, (index, point) in enumerate(known):
+        before = known[position - 1][1] if position else None
+        if before is None or before['sequence'] != point['sequence']:
+            lines.append([])
+            marks.append({'x': place(index, 0)[0], 'name': point['sequence']})
+        lines[-1].append(place(index, point['mean_iou']))
+    # Names closer than their own width would lie over each other.
+    room = -1e9
+    for mark in marks:
+        mark['named'] = mark['x'] - room > 8 + 6.5 * len(mark['name'])
+        room = mark['x'] + 6.5 * len(mark['name']) if mark['named'] else room
+    return {
+        'width': WIDTH, 'height': HEIGHT, 'left': LEFT, 'bottom': HEIGHT - BOTTOM,
+        'lines': [' '.join('{},{}'.format(*pair) for pair in line) for line in lines],
+        'dots': [dict(zip('xy', place(index, point['mean_iou'])), title='{} {}: {:.1f} %'.format(
+            point['sequence'], point['name'], 100 * point['mean_iou']))
+                 for index, point in known] if len(known) <= 400 else [],
+        'marks': marks if len(marks) <= 60 else [],
+        'grid': [{'y': place(0, value)[1], 'text': '{:.0f}'.format(100 * value)}
+                 for value in (0, 0.25, 0.5, 0.75, 1)],
+        'frames_per_point': max(point['frames'] for point in points)}
+
+
+def confusion(counts: Sequence[Sequence[int]], names: Sequence[str]) -> List[Dict[str, Any]]:
+    """Return rows of the matrix: the true class, and per predicted class (then void) its share and shade."""
+    rows = []
+    for index, (name, row) in enumerate(zip(names, counts)):
+        total = sum(row)
+        cells = []
+        for column, count in enumerate(row):
+            share = count / total if total else math.nan
+            cells.append({
+                'text': '' if not total or share < 0.005 else '{:.0f}'.format(100 * share),
+                'title': '{} as {}: {} pixels'.format(
+                    name, names[column] if column < len(names) else 'void', count),
+                # A square root, so that confusions of a few per cent are seen.
+                'shade': round(math.sqrt(share), 3) if total else 0.0, 'right': column == index})
+        rows.append({'name': name, 'pixels': total, 'cells': cells})
+    return rows
+
+
+def class_rows(result: Mapping[str, Any]) -> List[Dict[str, Any]]:
+    """Return one row a class: scores in percent, interval, colour, and share of the true pixels."""
+    classes = result['confusion']['classes']['classes']
+    counts = result['confusion']['counts']
+    total = sum(sum(row) for row in counts)
+    limits = (result.get('intervals') or {}).get('class_iou') or {}
+    rows = []
+    for entry, row in zip(classes, counts):
+        name = entry['name']
+        low, high = [percent(limit) for limit in limits.get(name) or (None, None)]
+        rows.append({
+            'name': name, 'colour': 'rgb({}, {}, {})'.format(*entry['colour']),
+            'iou': percent(result['class_iou'].get(name)), 'low': low, 'high': high,
+            'accuracy': percent(result['class_accuracy'].get(name)),
+            'boundary': percent((result.get('class_boundary_iou') or {}).get(name)),
+            'instance': percent((result.get('class_iiou') or {}).get(name)),
+            'share': 100 * sum(row) / total if total else None})
+    return rows

@@ -1,0 +1,93 @@
+"""Two results side by side: two weights, two engines, before and after."""
+
+from typing import Any, Dict, List, Mapping, Optional
+
+import numpy as np
+
+from ..errors import InputError
+from ..metrics import bootstrap, scores
+from ..metrics.bootstrap import BlockCounts
+from .tables import cell, headline, percent, text_table
+
+
+def compare(result: Mapping[str, Any], other: Mapping[str, Any], name: str = 'other') -> Dict[str, Any]:
+    """Return {'name', 'rows', 'classes', 'interval', 'notes'}: scores of both in percent and differences.
+
+    A difference is `result` minus `other`. `interval` is [low, high] for the difference of the mean IoU,
+    by a paired bootstrap over the same frames, and None where the frames differ. `notes` say what makes
+    the comparison uneven. InputError where the two were not scored in the same classes.
+    """
+    check(other, name)
+    if list(result['class_iou']) != list(other['class_iou']):
+        raise InputError('{}: scored in {} and not in {}: there is nothing to compare'.format(
+            name, other['coding']['scores'], result['coding']['scores']))
+    theirs = {key: value for key, _, value, _ in headline(other)}
+    rows = [_row(label, value, theirs.get(key)) for key, label, value, _ in headline(result) if key in theirs]
+    classes = [_row(label, percent(value), percent(other['class_iou'][label]))
+               for label, value in result['class_iou'].items()]
+    notes = []
+    if result['frames_evaluated'] != other['frames_evaluated']:
+        notes.append('{} frames evaluated against {}'.format(
+            result['frames_evaluated'], other['frames_evaluated']))
+    interval = paired_interval(result, other)
+    if interval is None:
+        notes.append('not the same frames: no interval can be given for the difference')
+    for key in ('weights', 'engine'):
+        if result.get(key) != other.get(key):
+            notes.append('{}: {} against {}'.format(
+                key, result.get(key) or 'unknown', other.get(key) or 'unknown'))
+    latency = [_latency(one) for one in (result, other)]
+    if None not in latency:
+        rows.append(dict(_row('latency p50, ms', *latency), lower_is_better=True))
+    return {'name': name, 'rows': rows, 'classes': classes, 'interval': interval, 'notes': notes}
+
+
+def check(result: Any, name: str) -> None:
+    """Raise InputError where a JSON file's content is no result of an evaluation."""
+    needed = ('class_iou', 'class_accuracy', 'mean_iou', 'coding', 'frames_evaluated', 'confusion')
+    missing = [key for key in needed if key not in result] if isinstance(result, dict) else needed
+    if missing:
+        raise InputError('{}: no result of an evaluation (it has no {})'.format(name, ', '.join(missing)))
+
+
+def paired_interval(result: Mapping[str, Any], other: Mapping[str, Any], level: float = 0.95,
+                    resamples: int = 1000) -> Optional[List[float]]:
+    """Return [low, high] percentage points for the difference of mean IoU; None where frames differ.
+
+    Both are resampled alike, which takes out what a block of frames is hard or easy for both.
+    """
+    if 'parts' not in result or 'parts' not in other:
+        return None
+    blocks = [BlockCounts.restore(one['parts']['blocks']) for one in (result, other)]
+    names = [[(block.sequence, block.name, block.frames) for block in one.blocks] for one in blocks]
+    units = [one.units()[1] for one in blocks]
+    if names[0] != names[1] or len(units[0]) < 2:
+        return None
+    drawn = [scores.mean_iou(bootstrap.resample(counts, resamples)) for counts in units]
+    tail = 50 * (1 - level)
+    return [100 * float(limit) for limit in np.nanpercentile(drawn[0] - drawn[1], [tail, 100 - tail])]
+
+
+def comparison_text(comparison: Mapping[str, Any]) -> str:
+    """Return the comparison for a terminal."""
+    rows = [[row['name'], cell(row['mine']), cell(row['other']), signed(row['difference'])]
+            for row in comparison['rows'] + comparison['classes']]
+    lines = [text_table(['', 'this', comparison['name'], 'difference'], rows)]
+    if comparison['interval'] is not None:
+        lines.append('difference of mean IoU, 95 % interval: {} .. {}'.format(
+            *map(signed, comparison['interval'])))
+    return '\n'.join(lines + ['note: ' + note for note in comparison['notes']])
+
+
+def signed(value: Optional[float]) -> str:
+    """Return a difference with its sign, 'n/a' where there is none."""
+    return 'n/a' if value is None else '{:+.1f}'.format(value)
+
+
+def _row(name: str, mine: Optional[float], other: Optional[float]) -> Dict[str, Any]:
+    difference = None if mine is None or other is None else mine - other
+    return {'name': name, 'mine': mine, 'other': other, 'difference': difference, 'lower_is_better': False}
+
+
+def _latency(result: Mapping[str, Any]) -> Optional[float]:
+    return (result.get('latency_ms') or {}).get('p50')

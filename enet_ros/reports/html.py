@@ -1,0 +1,123 @@
+"""The report: one HTML file that needs nothing else, not even a network."""
+
+import os
+from pathlib import Path
+import tempfile
+from typing import Any, Dict, List, Mapping, Optional, Union
+
+from ..classes import ClassTable
+from ..errors import InputError
+from ..metrics.gallery import Gallery
+from . import charts, tables
+from .comparison import check, compare, signed
+from .pictures import pictures
+from .text import coverage_lines
+
+TEMPLATES = Path(__file__).parent / 'templates'
+
+
+def write_report(path: Union[str, Path], result: Mapping[str, Any], gallery: Optional[Gallery] = None,
+                 title: str = '', latency: Optional[Mapping[str, Any]] = None,
+                 other: Optional[Mapping[str, Any]] = None, other_name: str = 'other') -> None:
+    """Write the report of a result (the keys of `evaluation.Evaluation.to_json`), atomically.
+
+    `gallery` holds the best and worst frames' pictures; `latency` is a summary of the latency node (its
+    JSON) to stand beside the score; `other` an earlier result to compare with. InputError where the
+    file cannot be written or `other` cannot be compared.
+    """
+    text = render(result, gallery, title, latency, other, other_name)
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=path.name, dir=str(path.parent))
+        with os.fdopen(handle, 'w', encoding='utf-8') as file:
+            file.write(text)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, str(path))
+    except OSError as error:
+        raise InputError('{}: {}; the report was not written'.format(path, error.strerror)) from None
+
+
+def render(result: Mapping[str, Any], gallery: Optional[Gallery] = None, title: str = '',
+           latency: Optional[Mapping[str, Any]] = None, other: Optional[Mapping[str, Any]] = None,
+           other_name: str = 'other') -> str:
+    """Return the HTML of `write_report`."""
+    import jinja2
+    check(result, 'result')
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(str(TEMPLATES)), autoescape=True,
+                                     trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    environment.filters.update(percent=tables.cell, signed=signed, ms=_ms)
+    classes = ClassTable.from_dict(result['confusion']['classes'])
+    return environment.get_template('report.html').render(
+        title=title or _source(result), result=result, coverage=_coverage(result),
+        headline=tables.headline(result), classes=charts.class_rows(result),
+        confusion=charts.confusion(result['confusion']['counts'], classes.names),
+        timeline=charts.timeline(result['timeline']), paper=tables.paper_table(result),
+        galleries=_galleries(gallery, classes), latencies=_latencies(result, latency),
+        provenance=_provenance(result), style=(TEMPLATES / 'report.css').read_text(encoding='utf-8'),
+        comparison=None if other is None else compare(result, other, other_name))
+
+
+def _source(result: Mapping[str, Any]) -> str:
+    record = result.get('provenance') or {}
+    return str(record.get('source') or record.get('dataset') or record.get('bag') or 'Evaluation')
+
+
+def _coverage(result: Mapping[str, Any]) -> Dict[str, Any]:
+    """Shares of the frames in for the bar, and the sentences below it."""
+    evaluated = result['frames_evaluated']
+    lost = (result.get('frames_dropped') or 0)
+    parts = [('evaluated', evaluated), ('dropped', lost),
+             ('without truth', result.get('prediction_without_truth') or 0),
+             ('truth without prediction', result.get('truth_without_prediction') or 0)]
+    # A dropped frame that was annotated is also truth without a prediction: count it once.
+    if lost:
+        parts[3] = (parts[3][0], max(0, parts[3][1] - lost))
+    total = sum(count for _, count in parts)
+    annotated = evaluated + (result.get('truth_without_prediction') or 0)
+    return {'parts': [{'name': name, 'count': count, 'share': 100 * count / total}
+                      for name, count in parts if count] if total else [],
+            'annotated': annotated, 'share': 100 * evaluated / annotated if annotated else None,
+            'lines': coverage_lines(result)}
+
+
+def _galleries(gallery: Optional[Gallery], classes: ClassTable) -> List[Dict[str, Any]]:
+    if gallery is None:
+        return []
+    named = (('Worst frames', gallery.worst), ('Best frames', gallery.best))
+    return [{'name': name, 'frames': [pictures(exhibit, classes) for exhibit in exhibits]}
+            for name, exhibits in named if exhibits]
+
+
+def _latencies(result: Mapping[str, Any], latency: Optional[Mapping[str, Any]]) -> List[Dict[str, Any]]:
+    """Percentile rows: of this run's segmenting, and of the recording that was given."""
+    rows = []
+    if result.get('latency_ms'):
+        rows.append({'name': 'segmenting, this run', 'values': result['latency_ms']})
+    if latency is not None:
+        named = (('header stamp to label', 'latency_ms'),
+                 ('the same, corrected for drops', 'latency_corrected_ms'))
+        rows += [{'name': name, 'values': latency[key]} for name, key in named if latency.get(key)]
+    return rows
+
+
+def _provenance(result: Mapping[str, Any]) -> List[Any]:
+    """(name, text) pairs: everything that makes the result reproducible."""
+    coding = result['coding']
+    entries = [('labels / truth / scored in', '{prediction} / {truth} / {scores}'.format(**coding)),
+               ('classes absent from both',
+                'left out of means' if result.get('absent') == 'skip' else 'count as 0')]
+    intervals = result.get('intervals')
+    if intervals:
+        entries.append(('intervals', '{:.0f} %, {} resamples of {} units ({})'.format(
+            100 * intervals['level'], intervals['resamples'], intervals['units'], intervals['unit'])))
+    for name, value in (result.get('provenance') or {}).items():
+        if isinstance(value, dict):
+            value = ', '.join('{} {}'.format(key, entry) for key, entry in value.items())
+        if value not in (None, ''):
+            entries.append((name.replace('_', ' '), str(value)))
+    return entries
+
+
+def _ms(value: Any) -> str:
+    return 'n/a' if value is None else '{:.1f}'.format(value)

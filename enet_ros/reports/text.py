@@ -1,0 +1,53 @@
+"""A result as a terminal shows it."""
+
+from typing import Any, List, Mapping
+
+from .tables import cell, headline, paper_table, percent, text_table
+
+
+def summary(result: Mapping[str, Any]) -> str:
+    """Return classes, main scores with their intervals, the paper's table, and coverage, as lines."""
+    parts = [_classes(result), _scores(result)]
+    table = paper_table(result)
+    if table is not None:
+        # Across the page there is no room for CamVid's thirteen columns: one line a column.
+        rows = [[column] + [cell(values[index]) for _, values in table.rows]
+                for index, column in enumerate(table.columns)]
+        parts.append(text_table([table.title] + [name for name, _ in table.rows], rows))
+    return '\n\n'.join(parts + ['\n'.join(coverage_lines(result))])
+
+
+def _classes(result: Mapping[str, Any]) -> str:
+    columns = [('class', None), ('IoU', 'class_iou'), ('accuracy', 'class_accuracy')]
+    columns += [(name, key) for name, key in (('boundary IoU', 'class_boundary_iou'), ('iIoU', 'class_iiou'))
+                if key in result]
+    rows = [[name] + [cell(percent(result[key].get(name))) for _, key in columns[1:] if key]
+            for name in result['class_iou']]
+    return text_table([name for name, _ in columns], rows)
+
+
+def _scores(result: Mapping[str, Any]) -> str:
+    rows = [[name, cell(value), '{:.1f} .. {:.1f}'.format(*limits) if limits else '']
+            for _, name, value, limits in headline(result)]
+    return text_table(['score, %', '', '95 % interval'], rows)
+
+
+def coverage_lines(result: Mapping[str, Any]) -> List[str]:
+    """Say for how many frames the scores speak, and what became of the others."""
+    lines = ['{} frames evaluated'.format(result['frames_evaluated'])]
+    if result.get('frames_in') is not None:
+        lines[0] += ' of {} in'.format(result['frames_in'])
+    for key, text in (('frames_dropped', 'dropped'), ('truth_without_prediction', 'truth without prediction'),
+                      ('prediction_without_truth', 'prediction without truth')):
+        if result.get(key):
+            lines.append('{}: {}'.format(text, result[key]))
+    dropped = {reason: count for reason, count in (result.get('dropped_by') or {}).items() if count}
+    if dropped:
+        lines.append('dropped by ' + ', '.join('{}: {}'.format(*item) for item in sorted(dropped.items())))
+    for problem in result.get('problems') or ():
+        times = ' ({} times)'.format(problem['count']) if problem['count'] > 1 else ''
+        lines.append('note: ' + problem['text'] + times)
+    coding = result['coding']
+    if coding['prediction'] != coding['truth']:
+        lines.append('labels of {prediction} against truth of {truth}, scored as {scores}'.format(**coding))
+    return lines
