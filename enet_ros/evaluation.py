@@ -12,33 +12,18 @@ from dataclasses import dataclass, field
 import os
 import platform
 import sys
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional
 
 import cv2
 import numpy as np
 
 from .classes import ClassTable
 from .errors import InputError
-from .metrics.coverage import Coverage
+from .metrics.coverage import Coverage, Frame
 from .metrics.percentiles import percentiles
 from .metrics.tally import FrameScore, Tally
 
-
-class Frame(NamedTuple):
-    """One frame on its way to be scored; what it lacks is None.
-
-    `image` is (H, W, 3) uint8 in `order`; `prediction` and `truth` are (H, W) uint8 class indices;
-    `instances` as in datasets.Sample; `stamp` is seconds.
-    """
-
-    name: str
-    sequence: str = ''
-    stamp: Optional[float] = None
-    image: Optional[np.ndarray] = None
-    order: str = 'rgb'
-    prediction: Optional[np.ndarray] = None
-    truth: Optional[np.ndarray] = None
-    instances: Optional[np.ndarray] = None
+__all__ = ['Coverage', 'Evaluation', 'Frame', 'dataset_frames', 'evaluate', 'provenance']
 
 
 @dataclass

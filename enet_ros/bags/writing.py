@@ -57,21 +57,20 @@ class BagWriter:
         self._raw(topic, stamp_ns, frame_id, image, 'rgb8')
 
     def compressed_image(self, topic: str, stamp_ns: int, frame_id: str, image: np.ndarray,
-                         quality: int = 95) -> None:
-        """Write an image, (H, W, 3) uint8 RGB, as JPEG on `topic`, by convention <image>/compressed."""
-        message = self._types[COMPRESSED](self._header(stamp_ns, frame_id), 'rgb8; jpeg compressed bgr8',
-                                          encode_jpeg(image, quality=quality))
+                         quality: Optional[int] = 95) -> None:
+        """Write an image, (H, W, 3) uint8 RGB, on `topic`, by convention <image>/compressed.
+
+        It becomes a JPEG of `quality`, 1 to 100, or a PNG where that is None.
+        """
+        kind = 'png' if quality is None else 'jpeg'
+        data = encode_png(image[:, :, ::-1]) if quality is None else encode_jpeg(image, quality=quality)
+        message = self._types[COMPRESSED](self._header(stamp_ns, frame_id),
+                                          'rgb8; {} compressed bgr8'.format(kind), data)
         self._write(topic, COMPRESSED, stamp_ns, message)
 
     def labels(self, topic: str, stamp_ns: int, frame_id: str, labels: np.ndarray) -> None:
         """Write labels, (H, W) uint8, as mono8."""
         self._raw(topic, stamp_ns, frame_id, labels, 'mono8')
-
-    def compressed_labels(self, topic: str, stamp_ns: int, frame_id: str, labels: np.ndarray) -> None:
-        """Write labels, (H, W) uint8, as PNG."""
-        message = self._types[COMPRESSED](self._header(stamp_ns, frame_id), 'mono8; png compressed mono8',
-                                          encode_png(labels))
-        self._write(topic, COMPRESSED, stamp_ns, message)
 
     def camera_info(self, topic: str, stamp_ns: int, frame_id: str, matrix: np.ndarray, height: int,
                     width: int) -> None:

@@ -1,12 +1,31 @@
-"""Coverage: how many frames a score speaks for. It is told beside every score."""
+"""Frames on their way to be scored, and the account of them that stands beside every score."""
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import Any, Dict, Mapping
+from typing import Any, Dict, Mapping, NamedTuple, Optional
+
+import numpy as np
 
 from ..errors import InputError
 
 MAX_PROBLEMS = 50   # different ones that are kept; the rest are counted
+
+
+class Frame(NamedTuple):
+    """One frame on its way to be scored; what it lacks is None.
+
+    `image` is (H, W, 3) uint8 in `order`; `prediction` and `truth` are (H, W) uint8 class indices;
+    `instances` as in datasets.Sample; `stamp` is seconds.
+    """
+
+    name: str
+    sequence: str = ''
+    stamp: Optional[float] = None
+    image: Optional[np.ndarray] = None
+    order: str = 'rgb'
+    prediction: Optional[np.ndarray] = None
+    truth: Optional[np.ndarray] = None
+    instances: Optional[np.ndarray] = None
 
 
 @dataclass
@@ -29,9 +48,9 @@ class Coverage:
     matching: Dict[str, Any] = field(default_factory=dict)
     problems: Dict[str, int] = field(default_factory=OrderedDict)
 
-    def drop(self, reason: str) -> None:
-        """Count a frame that could not be scored for `reason` (a word, as in metrics.timing.DROP_REASONS)."""
-        self.dropped_by[reason] = self.dropped_by.get(reason, 0) + 1
+    def drop(self, reason: str, times: int = 1) -> None:
+        """Count frames that could not be scored: 'refused', 'damaged', 'duplicate'."""
+        self.dropped_by[reason] = self.dropped_by.get(reason, 0) + times
 
     def tell(self, problem: str, times: int = 1) -> None:
         """Note something that a reader of the scores must know."""

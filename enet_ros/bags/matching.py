@@ -1,0 +1,179 @@
+"""The frames of a bag with their truth, in the form that `evaluation.evaluate` scores."""
+
+import json
+from pathlib import Path
+from typing import Any, Dict, Iterator, NamedTuple, Optional
+
+from ..classes import ClassTable
+from ..datasets import open_dataset
+from ..errors import InputError
+from ..metrics.coverage import Coverage, Frame
+from . import sidecar
+from .by_stamp import SEVERAL, Recent, TopicByStamp
+from .messages import ImageMessage
+from .reading import Bag
+from .truth import FolderTruth, TopicTruth
+
+TRUTH_TOPICS = ('ground_truth',)
+OWN_TOPICS = ('ground_truth', 'labels', 'overlay')      # image topics that are no camera's
+
+
+class Choice(NamedTuple):
+    """What of a bag is scored, in plain types so that it travels to other processes.
+
+    Topics that are None are chosen by their names. `predictions` is a topic of labels to score instead of
+    segmenting; `truth` a topic, or `truth_folder` (with `split`) a data-set folder; with `truth_ids` the
+    topic's values are those of the data set's label files; `start` and `stop` cut out frames by their place
+    in the bag; `pictures` reads images although predictions are scored.
+    """
+
+    bag: str
+    image: Optional[str] = None
+    predictions: Optional[str] = None
+    truth: Optional[str] = None
+    truth_folder: Optional[str] = None
+    split: Optional[str] = None
+    truth_classes: Optional[str] = None
+    truth_ids: bool = False
+    sidecar: Optional[str] = None
+    offset_s: float = 0.0
+    pictures: bool = False
+    start: int = 0
+    stop: Optional[int] = None
+
+
+class Source:
+    """A bag opened for scoring: its topics chosen, its truth found, its frames on demand."""
+
+    def __init__(self, bag: Bag, choice: Choice) -> None:
+        """Choose and check; InputError in one line for what does not fit."""
+        self.bag, self.choice = bag, choice
+        self.topic = choice.predictions or choice.image or image_topic(bag)
+        bag.image_topic(self.topic)
+        self.entries = _sidecar(bag, choice)
+        dataset = None
+        if choice.truth_folder is not None:
+            dataset = open_dataset(choice.truth_folder, choice.split)
+        self.truth_topic = None if dataset is not None else choice.truth or truth_topic(bag)
+        self.true = truth_classes(bag, choice) or (dataset.classes if dataset is not None else None)
+        if self.true is None:
+            raise InputError('{}: nothing tells what its ground truth means; name a class table '
+                             '(--truth-classes camvid)'.format(bag.path))
+        self.truth: Any
+        if dataset is not None:
+            stamps = [] if self.entries else [(m.stamp_ns, m.header.frame_id) for m in bag.images(self.topic)]
+            self.truth = FolderTruth(dataset, stamps, self.entries, choice.offset_s)
+        else:
+            self.truth = TopicTruth(bag, self.truth_topic, self.true, choice.truth_ids)
+        self._pictures = None
+        if choice.predictions and choice.pictures:
+            self._pictures = TopicByStamp(bag, choice.image or image_topic(bag))
+
+    def frames(self, coverage: Coverage, predicted: Optional[ClassTable] = None) -> Iterator[Frame]:
+        """Yield the frames; what is lost, doubled or unreadable goes into `coverage`.
+
+        `predicted` is the coding of the predictions, where those are read.
+        """
+        choice, recent, seen = self.choice, Recent(), 0
+        for place, message in enumerate(self.bag.images(self.topic)):
+            if choice.stop is not None and place >= choice.stop:
+                break
+            is_new = recent.is_new(message.stamp_ns)
+            if place < choice.start:
+                continue
+            seen += 1
+            try:
+                if not is_new:
+                    coverage.frames_in += 1
+                    coverage.drop('duplicate')
+                    coverage.tell(SEVERAL.format(self.topic))
+                    continue
+                yield self._frame(message, predicted, coverage)
+            except InputError as error:
+                coverage.frames_in += 1
+                coverage.drop('refused')
+                coverage.tell(str(error))
+        self._account(coverage, seen)
+
+    def _frame(self, message: ImageMessage, predicted: Optional[ClassTable], coverage: Coverage) -> Frame:
+        image, order, prediction, truth = None, 'rgb', None, None
+        try:
+            truth = self.truth.find(message)
+        except InputError as error:
+            coverage.tell('ground truth: {}'.format(error))
+        if self.choice.predictions:
+            prediction = message.labels(predicted or self.true)
+            picture = self._pictures.find(message.stamp_ns) if self._pictures else None
+            if picture is not None:
+                image, order = picture.image()
+        else:
+            image, order = message.image()
+        entry = self.entries.get(message.stamp_ns) if self.entries else None
+        name = (truth and truth.name) or (entry and entry.name) or sidecar.seconds(message.stamp_ns)
+        sequence = (truth and truth.sequence) or (entry and entry.sequence) or self.bag.path.name
+        return Frame(name, sequence, message.stamp_ns / 1e9, image, order, prediction,
+                     truth.labels if truth else None, truth.instances if truth else None)
+
+    def _account(self, coverage: Coverage, seen: int) -> None:
+        """Add what only the end of the bag tells: frames that were lost, truth that met no frame."""
+        count, choice = self.bag.topics[self.topic].count, self.choice
+        expected = max(min(count, count if choice.stop is None else choice.stop) - choice.start, 0)
+        if count >= 0 and seen < expected:
+            coverage.frames_in += expected - seen
+            coverage.drop('damaged', expected - seen)
+            coverage.tell('{}: {} of {} messages could not be read'.format(
+                self.topic, expected - seen, expected))
+        if choice.start == 0:       # of several parts, the first one counts the truth
+            coverage.truth_frames += self.truth.total()
+            coverage.truth_without_prediction += self.truth.total()
+        coverage.truth_without_prediction -= self.truth.found
+        coverage.matching = dict(self.truth.matching)
+        for problem, times in self.bag.problems.items():
+            coverage.tell(problem, times)
+
+
+def bag_frames(bag: Bag, coverage: Coverage, **choice: Any) -> Iterator[Frame]:
+    """Yield the frames of an open bag with their truth; `choice` are fields of Choice."""
+    return Source(bag, Choice(str(bag.path), **choice)).frames(coverage)
+
+
+def image_topic(bag: Bag) -> str:
+    """Return the one camera topic of a bag; InputError lists them where there is not just one."""
+    names = [name for name in bag.image_topics() if not any(own in name for own in OWN_TOPICS)]
+    raw = [name for name in names if not name.endswith('/compressed')] or names
+    if len(raw) != 1:
+        raise InputError('{}: name the camera topic (--image); topics with images: {}'.format(
+            bag.path, ', '.join(bag.image_topics()) or 'none'))
+    return raw[0]
+
+
+def truth_topic(bag: Bag) -> str:
+    """Return the ground-truth topic of a bag; InputError where there is not just one."""
+    names = [name for name in bag.image_topics() if any(own in name for own in TRUTH_TOPICS)]
+    raw = [name for name in names if not name.endswith('/compressed')] or names
+    if len(raw) != 1:
+        raise InputError('{}: name the ground truth, a topic (--truth) or a folder (--truth-folder); '
+                         'topics with images: {}'.format(bag.path, ', '.join(bag.image_topics()) or 'none'))
+    return raw[0]
+
+
+def truth_classes(bag: Bag, choice: Choice) -> Optional[ClassTable]:
+    """Return the coding of the truth: as chosen, else as the bag's custom data says, else None."""
+    if choice.truth_classes is not None:
+        return ClassTable.load(choice.truth_classes)
+    text = bag.custom_data.get('enet_ros.classes')
+    if text is None or choice.truth_folder is not None:
+        return None
+    try:
+        return ClassTable.from_dict(json.loads(text), '{}: its class table'.format(bag.path))
+    except ValueError as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError('{}: its class table is no JSON: {}'.format(bag.path, error)) from None
+
+
+def _sidecar(bag: Bag, choice: Choice) -> Dict[int, sidecar.Entry]:
+    if choice.sidecar is not None:
+        return sidecar.read(choice.sidecar)
+    beside = Path(str(bag.path)) / sidecar.NAME
+    return sidecar.read(beside) if beside.is_file() else {}

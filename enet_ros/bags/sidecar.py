@@ -1,0 +1,72 @@
+"""The sidecar of a bag: which frame of which data set each stamp is.
+
+A CSV file with the columns filename, stamp (seconds, exact to the nanosecond), sequence. `record_bag` puts
+one named frames.csv into the bag's folder; a user can write one for a bag of his own.
+"""
+
+import csv
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Dict, Iterable, NamedTuple, Optional, Tuple, Union
+
+from ..errors import InputError
+
+NAME = 'frames.csv'
+COLUMNS = ('filename', 'stamp', 'sequence')
+_MAX_BYTES = 512 << 20
+
+
+class Entry(NamedTuple):
+    """A frame's file name (without folder and suffix if one likes) and the drive it belongs to."""
+
+    name: str
+    sequence: str
+
+
+def read(path: Union[str, Path]) -> Dict[int, Entry]:
+    """Return stamp in ns -> Entry; InputError names the line that is wrong."""
+    path = Path(path)
+    found: Dict[int, Entry] = {}
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise InputError('{}: over 512 MiB, this is no list of frames'.format(path))
+        with path.open(newline='', encoding='utf-8-sig') as file:
+            rows = csv.DictReader(file)
+            missing = [name for name in COLUMNS[:2] if name not in (rows.fieldnames or ())]
+            if missing:
+                raise InputError('{}: its first line lacks the column {} (filename,stamp,sequence)'.format(
+                    path, missing[0]))
+            for row in rows:
+                stamp_ns = _nanoseconds(row['stamp'])
+                if stamp_ns is None or not row['filename']:
+                    raise InputError('{}, line {}: no file name and stamp in seconds'.format(
+                        path, rows.line_num))
+                found[stamp_ns] = Entry(row['filename'], row.get('sequence') or '')
+    except OSError as error:
+        raise InputError('{}: {}'.format(path, error.strerror)) from None
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise InputError('{}: no CSV: {}'.format(path, error)) from None
+    return found
+
+
+def write(path: Path, entries: Iterable[Tuple[int, str, str]]) -> None:
+    """Write (stamp in ns, name, sequence) rows; InputError where that fails."""
+    try:
+        with path.open('w', newline='', encoding='utf-8') as file:
+            rows = csv.writer(file, lineterminator='\n')
+            rows.writerow(COLUMNS)
+            rows.writerows((name, seconds(stamp_ns), sequence) for stamp_ns, name, sequence in entries)
+    except OSError as error:
+        raise InputError('{}: {}'.format(path, error.strerror)) from None
+
+
+def seconds(stamp_ns: int) -> str:
+    """Return a stamp as text in seconds, all nine decimals."""
+    return '{}.{:09d}'.format(*divmod(stamp_ns, 10**9))
+
+
+def _nanoseconds(text: Optional[str]) -> Optional[int]:
+    try:
+        return int((Decimal(text or '') * 10**9).to_integral_value())
+    except (InvalidOperation, TypeError, OverflowError, ValueError):
+        return None

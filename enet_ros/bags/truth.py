@@ -1,0 +1,176 @@
+"""Where the truth of a bag's frames comes from: a topic of the bag, or a folder of annotations."""
+
+import re
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+
+import cv2
+import numpy as np
+
+from ..classes import IGNORE, ClassTable
+from ..datasets.camvid import sequence_and_stamp
+from ..datasets.sample import Dataset
+from ..errors import InputError
+from .by_stamp import SLACK_NS, TopicByStamp
+from .messages import ImageMessage
+from .reading import Bag
+from .sidecar import Entry
+
+_EPOCH_NS = re.compile(r'(?<!\d)(\d{19})(?!\d)')
+_EPOCH_S = re.compile(r'(?<!\d)(\d{9,10})[._](\d{1,9})(?!\d)')
+_CITYSCAPES = re.compile(r'_\d{6}_(\d{6})$')
+
+
+ODD_VALUES = "ground truth: values that are no class of '{}' ({} for example) are ignored"
+
+
+class Truth(NamedTuple):
+    """The annotation of a frame; name and sequence are '' where nothing tells them."""
+
+    labels: np.ndarray
+    name: str = ''
+    sequence: str = ''
+    instances: Optional[np.ndarray] = None
+
+
+class TopicTruth:
+    """Truth on a topic of the bag, by exact stamp."""
+
+    def __init__(self, bag: Bag, topic: str, classes: ClassTable, label_ids: bool = False) -> None:
+        """Begin; InputError where the topic holds no images.
+
+        With `label_ids` the values are those of the data set's own label files.
+        """
+        self._by_stamp = TopicByStamp(bag, topic)
+        self._classes = classes
+        self._table = classes.id_table() if label_ids else np.arange(256, dtype=np.uint8)
+        void = self._table >= len(classes)
+        void[[classes.ignore_id, IGNORE]] = False
+        self._odd = void.astype(np.uint8)
+        self.matching: Dict[str, Any] = {'by': 'stamp', 'residual_ms_max': 0.0}
+
+    def find(self, message: ImageMessage) -> Optional[Truth]:
+        """Return the truth of a frame, None where there is none; InputError where it cannot be read."""
+        found = self._by_stamp.find(message.stamp_ns)
+        if found is None:
+            return None
+        labels = found.labels(self._classes)
+        odd = cv2.LUT(labels, self._odd)
+        if cv2.countNonZero(odd):
+            self._by_stamp.bag.tell(ODD_VALUES.format(self._classes.name, int(labels[odd != 0].flat[0])))
+        return Truth(cv2.LUT(labels, self._table))
+
+    @property
+    def found(self) -> int:
+        """Annotations that a frame was found for."""
+        return self._by_stamp.found
+
+    def total(self) -> int:
+        """Return how many annotations there are."""
+        self._by_stamp.count_rest()
+        return self._by_stamp.seen
+
+
+class FolderTruth:
+    """Truth in a folder: by sidecar, else by frame name, else by the nearest stamp."""
+
+    def __init__(self, dataset: Dataset, stamps: Sequence[Tuple[int, str]],
+                 sidecar: Optional[Dict[int, Entry]] = None, offset_s: float = 0.0) -> None:
+        """Match the bag's frames, (stamp in ns, frame_id) each, with the folder's.
+
+        `offset_s` is added to the folder's own times before stamps are compared.
+        """
+        self._dataset = dataset
+        names = {name: index for index, name in enumerate(dataset.names())}
+        self._sidecar = sidecar or {}
+        by_name = {stamp: entry.name for stamp, entry in self._sidecar.items()}
+        self.matching: Dict[str, Any] = {'by': 'sidecar'}
+        if not by_name and any(_stem(frame_id) in names for _, frame_id in stamps):
+            by_name = dict(stamps)
+            self.matching = {'by': 'name'}
+        if by_name:
+            self._plan = {stamp: names[_stem(name)] for stamp, name in by_name.items()
+                          if _stem(name) in names}
+        else:
+            self._plan, residuals = nearest([stamp for stamp, _ in stamps], _times(dataset, offset_s))
+            self.matching = {'by': 'nearest', 'residual_ms_max': max(residuals, default=0) / 1e6,
+                             'residual_ms_mean': sum(residuals) / max(len(residuals), 1) / 1e6}
+        self.found = 0
+        self._unlabelled = 0
+
+    def find(self, message: ImageMessage) -> Optional[Truth]:
+        """Return the truth of a frame, None where there is none; InputError where it cannot be read."""
+        index = self._plan.get(message.stamp_ns)
+        if index is None:
+            return None
+        sample = self._dataset[index]
+        if sample.label is None:
+            self._unlabelled += 1
+            return None
+        self.found += 1
+        entry = self._sidecar.get(message.stamp_ns)
+        sequence = entry.sequence if entry else sample.sequence
+        return Truth(sample.label, sample.name, sequence, sample.instances)
+
+    def total(self) -> int:
+        """Return how many annotations there are, so far as is known without reading them all."""
+        return len(self._dataset) - self._unlabelled
+
+
+def nearest(stamps: Iterable[int], times: Dict[int, int]) -> Tuple[Dict[int, int], List[int]]:
+    """Match stamps with times (ns -> index), each once, the closest pairs first, within half a period.
+
+    The period is the median distance of the stamps. Returns stamp -> index, and the residuals in ns.
+    """
+    ordered = np.array(sorted(set(stamps)), np.int64)
+    if not len(ordered) or not times:
+        return {}, []
+    limit = int(np.median(np.diff(ordered))) // 2 if len(ordered) > 1 else SLACK_NS
+    pairs = []
+    for time, index in times.items():
+        at = int(np.searchsorted(ordered, time))
+        pairs.extend((abs(stamp - time), stamp, time, index)
+                     for stamp in ordered[max(at - 1, 0):at + 1].tolist())
+    plan: Dict[int, int] = {}
+    residuals: List[int] = []
+    taken = set()
+    for residual, stamp, time, index in sorted(pairs):
+        if residual <= limit and stamp not in plan and time not in taken:
+            plan[stamp] = index
+            taken.add(time)
+            residuals.append(residual)
+    return plan, residuals
+
+
+def stamp_of_name(name: str) -> Optional[int]:
+    """Return the time that a name tells, ns: of the epoch, or of the drive in CamVid and Cityscapes."""
+    match = _EPOCH_NS.search(name)
+    if match:
+        return int(match.group(1))
+    match = _EPOCH_S.search(name)
+    if match:
+        return int(match.group(1)) * 10**9 + int(match.group(2).ljust(9, '0'))
+    _, seconds = sequence_and_stamp(name)
+    match = _CITYSCAPES.search(name)
+    if match:
+        seconds = int(match.group(1)) / 17.0
+    return None if seconds is None else int(round(seconds * 1e9))
+
+
+def _times(dataset: Dataset, offset_s: float) -> Dict[int, int]:
+    """Return the folder's times, ns -> index, from names, else from the samples themselves."""
+    times: Dict[int, int] = {}
+    for index, name in enumerate(dataset.names()):
+        time = stamp_of_name(name)
+        if time is None:
+            stamp = dataset[index].stamp
+            if stamp is None:
+                raise InputError('annotations cannot be matched: the name {} tells no time; give a sidecar '
+                                 '(--sidecar, a CSV with filename,stamp,sequence)'.format(name))
+            time = int(round(stamp * 1e9))
+        times[time + int(round(offset_s * 1e9))] = index
+    return times
+
+
+def _stem(name: str) -> str:
+    """Return a file name without folder and image suffix."""
+    return re.sub(r'\.(png|jpe?g|bmp|ppm|tiff?)$', '', name.replace('\\', '/').rsplit('/', 1)[-1], flags=re.I)
