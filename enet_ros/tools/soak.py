@@ -1,0 +1,250 @@
+"""The whole graph under more than it can hold, with faults from a seed; every frame accounted for."""
+
+import argparse
+from pathlib import Path
+import random
+import signal
+import time
+from typing import Any, Callable, Dict, List, Optional, Tuple
+
+from ..errors import InputError
+from ..metrics.percentiles import percentiles
+from ..soak.ledger import Published, read_log
+from ..soak.processes import Child, Usage
+from . import cli
+
+CAMERAS = ('front', 'rear')
+OVERLOAD = 2.0              # times what the engine holds
+IN_FLIGHT_SECONDS = 1.5     # frames sent that shortly before an outage may go down with it
+CALIBRATION_SECONDS = 5.0
+RESTARTS_UNTIL = 1 / 3      # of the duration; the node of the rest shows whether memory stays flat
+SETTLED_FRAMES = 1000       # after which memory must stay flat
+UP_SECONDS = 90.0
+ERRORS = ('refused', 'engine_error')
+LOAD_NUMBERS = 10**6        # frames of the load are numbered from here, those of the calibration from 0
+CONFIGURE, CLEANUP, ACTIVATE, DEACTIVATE = 1, 2, 3, 4       # lifecycle_msgs/Transition
+
+
+class Soak:
+    """One run: the graph's processes, the watcher, and the seeded timetable of what is done to them."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        from ..nodes.soak_watcher import SoakWatcher
+        self._options = options
+        self._folder: Path = options.output
+        self._watcher = SoakWatcher(CAMERAS)
+        self._children: List[Child] = []
+        self._samples: List[Tuple[int, Usage]] = []     # of the node's last life: frames told, usage
+        self._told_before = 0                           # frames told before that life
+        self._disturbances: Dict[str, int] = {}
+
+    def run(self) -> Dict[str, Any]:
+        """Run for the asked duration; return the summary."""
+        try:
+            self._start_node()
+            recorder = self._start('enet_ros', [
+                'latency_node', '--ros-args', '-p', 'output:={}'.format(self._folder),
+                '-p', 'cameras:=[{}]'.format(', '.join(CAMERAS))], 'latency_node.log')
+            held = self._calibrate()
+            rate = self._options.overload * held
+            cameras = self._start_cameras(rate, self._options.duration, 'load', self._options.share)
+            self._disturb()
+            for camera in cameras:
+                camera.wait(60.0)
+            self._settle()
+            codes = {'segmentation_node': self._node.end(), 'latency_node': recorder.end()}
+            return self._summary(held, rate, codes)
+        finally:
+            for child in self._children:
+                child.end()
+            self._watcher.close()
+
+    def _start(self, module: str, arguments: List[str], log: str) -> Child:
+        child = Child(module, arguments, self._folder / log)
+        self._children.append(child)
+        return child
+
+    def _start_node(self) -> None:
+        height, width = self._options.input_size
+        arguments = ['segmentation_node', '--ros-args']
+        for name, value in (
+                ('weights', self._options.weights), ('engine', self._options.engine),
+                ('input_height', height), ('input_width', width), ('cameras', '[{}]'.format(', '.join(CAMERAS))),
+                # No timing may be lost on its way to the ledger, however starved this process is.
+                ('qos_overrides./segmentation_node/timing.publisher.depth', 5000)):
+            arguments += ['-p', '{}:={}'.format(name, value)]
+        self._node = self._start('enet_ros', arguments, 'segmentation_node.log')
+        self._samples = []
+        self._told_before = self._watcher.ledger.frames_told
+        deadline = time.monotonic() + UP_SECONDS
+        while self._watcher.state() != 'active':
+            if self._node.returncode is not None or time.monotonic() > deadline:
+                raise InputError('segmentation_node does not come up; see {}'.format(self._node.log))
+
+    def _start_cameras(self, rate: float, seconds: float, phase: str, share: float) -> List[Child]:
+        return [self._start('enet_ros.nodes.faulty_camera', [
+            name, str(self._log(name, phase)), '--rate', str(rate / len(CAMERAS)), '--seconds', str(seconds),
+            '--seed', str(self._options.seed + index), '--share', str(share),
+            '--first', str(LOAD_NUMBERS if phase == 'load' else 0)], name + '_camera.log')
+            for index, name in enumerate(CAMERAS)]
+
+    def _log(self, camera: str, phase: str) -> Path:
+        return self._folder / '{}.{}.txt'.format(camera, phase)
+
+    def _calibrate(self) -> float:
+        """Return how many frames a second the engine holds, from the time that each takes."""
+        for camera in self._start_cameras(10.0, CALIBRATION_SECONDS, 'calibration', 0.0):
+            camera.wait(60.0)
+        services = sorted(timing.duration_ns('taken', 'published') for timing in self._watcher.timings)
+        if not services:
+            raise InputError('no frame was segmented; see {}'.format(self._node.log))
+        del self._watcher.timings[:]
+        return 1e9 / services[len(services) // 2]
+
+    def _disturb(self) -> None:
+        """Do to the graph what the seed says, while the cameras send."""
+        chance, duration = random.Random(self._options.seed), self._options.duration
+        restarting: List[Callable[[], None]] = [self._kill, self._deactivate, self._terminate, self._clean_up,
+                                                self._visit]
+        lasting: List[Callable[[], None]] = [self._deactivate, self._visit]
+        began, pause = time.monotonic(), max(5.0, duration / 30)
+        following, queue = began + pause, list(restarting)
+        for _ in cli.progress(range(int(duration)), 'soak', int(duration), 's'):
+            if time.monotonic() - began > duration:
+                break
+            if time.monotonic() > following:
+                if not queue:
+                    early = time.monotonic() - began < duration * RESTARTS_UNTIL
+                    queue = list(restarting if early else lasting)
+                    chance.shuffle(queue)
+                queue.pop(0)()
+                following = time.monotonic() + pause * chance.uniform(0.7, 1.3)
+            self._sample()
+            time.sleep(max(0.0, 1.0 - (time.monotonic() - began) % 1.0))
+
+    def _sample(self) -> None:
+        usage = self._node.usage()
+        if usage is not None:
+            self._samples.append((self._watcher.ledger.frames_told - self._told_before, usage))
+
+    def _count(self, what: str) -> None:
+        self._disturbances[what] = self._disturbances.get(what, 0) + 1
+
+    def _kill(self) -> None:
+        self._restart('killed', signal.SIGKILL)
+
+    def _terminate(self) -> None:
+        self._restart('terminated', signal.SIGTERM)
+
+    def _restart(self, what: str, how: int) -> None:
+        self._count(what)
+        began = time.monotonic() - IN_FLIGHT_SECONDS
+        code = self._node.end(how)
+        if how == signal.SIGTERM and code != 0:
+            self._watcher.ledger.wrong.append('exit code {} after SIGTERM'.format(code))
+        up = time.monotonic()
+        self._watcher.ledger.outage(began, up)
+        self._start_node()
+
+    def _deactivate(self) -> None:
+        self._transitions('deactivated', DEACTIVATE, ACTIVATE)
+
+    def _clean_up(self) -> None:
+        self._transitions('cleaned up', DEACTIVATE, CLEANUP, CONFIGURE, ACTIVATE)
+
+    def _transitions(self, what: str, *transitions: int) -> None:
+        self._count(what)
+        began = time.monotonic() - IN_FLIGHT_SECONDS
+        for transition in transitions:
+            up = time.monotonic()
+            if not self._watcher.change(transition):
+                self._watcher.ledger.wrong.append('transition {} of "{}" failed'.format(transition, what))
+        self._watcher.ledger.outage(began, up)
+
+    def _visit(self) -> None:
+        """Listen to an overlay for a while, then vanish."""
+        self._count('visitor')
+        self._watcher.visit('segmentation_node/{}/overlay'.format(CAMERAS[0]))
+        time.sleep(2.0)
+        self._watcher.leave()
+
+    def _settle(self) -> None:
+        """Wait until nothing more is told."""
+        before = -1
+        while self._watcher.ledger.frames_told != before:
+            before = self._watcher.ledger.frames_told
+            time.sleep(2.5)     # longer than the period of /diagnostics, whose last word counts
+            self._sample()
+
+    def _summary(self, held: float, rate: float, codes: Dict[str, int]) -> Dict[str, Any]:
+        published: List[Published] = []
+        for phase in ('calibration', 'load'):
+            for camera in CAMERAS:
+                published += read_log(self._log(camera, phase), camera)
+        for name, code in codes.items():
+            if code != 0:
+                self._watcher.ledger.wrong.append('{} ended with code {}'.format(name, code))
+        summary = self._watcher.ledger.balance(published, self._watcher.lost_in_transport)
+        summary.update(
+            seed=self._options.seed, duration_s=self._options.duration, engine_rate_hz=held,
+            camera_rate_hz=rate, disturbances=self._disturbances,
+            errors_survived=sum(summary['dropped_by'].get(reason, 0) for reason in ERRORS),
+            **self._latency(rate), **self._flatness())
+        return summary
+
+    def _latency(self, rate: float) -> Dict[str, Any]:
+        """Return the labels' age and whether overload kept within its bound."""
+        timings = [timing for timing in self._watcher.timings if timing.stamp_ns and timing.age_ns is not None
+                   and 0 < timing.age_ns < 4 * 10**9]       # stamps moved by faults lie outside
+        ages = percentiles([timing.age_ns / 1e6 for timing in timings])
+        engine = percentiles([timing.duration_ns('taken', 'published') / 1e6 for timing in timings])
+        result: Dict[str, Any] = {'latency_ms': ages, 'engine_ms': engine}
+        if ages['p99'] is not None:
+            bound = 2 * engine['p99'] + 1e3 * len(CAMERAS) / rate
+            result.update(p99_bound_ms=bound, p99_within_bound=ages['p99'] <= bound,
+                          p99_over_p50=ages['p99'] / ages['p50'])
+        return result
+
+    def _flatness(self) -> Dict[str, Any]:
+        """Compare memory and threads of the node's last life, settled and at its end."""
+        settled = [usage for frames, usage in self._samples if frames >= SETTLED_FRAMES]
+        if len(settled) < 2:
+            return {'memory_growth': None, 'threads': self._samples[-1][1].threads if self._samples else None}
+        first, last = settled[0], settled[-1]
+        return {'memory_growth': last.memory_mb / first.memory_mb - 1, 'memory_mb': last.memory_mb,
+                'threads': last.threads, 'threads_growth': last.threads - first.threads,
+                'frames_of_last_life': self._samples[-1][0]}
+
+
+@cli.guard
+def main(argv: Optional[List[str]] = None) -> int:
+    """Run the tool; exit code 1 where a frame was lost without a reason or something went wrong."""
+    parser = cli.parser('soak', __doc__.splitlines()[0])
+    parser.add_argument('--duration', type=float, default=300.0, metavar='S', help='seconds under load')
+    parser.add_argument('--seed', type=int, default=0, help='which faults come when')
+    parser.add_argument('--share', type=float, default=0.05, help='share of faulty frames, 0..1')
+    parser.add_argument('--overload', type=float, default=OVERLOAD, help='times what the engine holds')
+    parser.add_argument('--weights', default='synthetic', help='a shipped name or the path of an .npz')
+    parser.add_argument('--engine', default='auto', help='what runs the network')
+    parser.add_argument('--input-size', type=int, nargs=2, default=(96, 128), metavar=('H', 'W'),
+                        help='network input in pixels')
+    parser.add_argument('--output', type=Path, default=Path('out/soak'),
+                        help='folder of summary.json and logs')
+    options = parser.parse_args(argv)
+    if not (options.duration >= 5 and 0 <= options.share <= 1 and 0 < options.overload <= 20):
+        raise InputError('--duration is at least 5, --share 0 to 1, --overload 0 to 20')
+    options.output.mkdir(parents=True, exist_ok=True)
+    summary = Soak(options).run()
+    path = options.json if 'json' in options else options.output / 'summary.json'
+    cli.write_json(path, summary)
+    print(_told(summary, path))
+    return 1 if summary['lost_without_reason'] or summary['wrong_count'] else 0
+
+
+def _told(summary: Dict[str, Any], path: Path) -> str:
+    keys = ('frames_published', 'frames_in', 'frames_segmented', 'dropped_by', 'lost_in_transport',
+            'lost_in_outages', 'lost_without_reason', 'faults_injected', 'disturbances', 'errors_survived',
+            'memory_growth', 'threads', 'wrong_count')
+    lines = ['{}: {}'.format(key, summary[key]) for key in keys]
+    return '\n'.join(lines + ['p99: {} ms'.format(summary['latency_ms']['p99'])] + summary['wrong'][:10]
+                     + ['written to {}'.format(path)])
