@@ -1,11 +1,12 @@
 """A segmenter, or labels that exist already, over a data set or a bag: matched, scored, accounted for.
 
-    outcome = evaluate(dataset_frames(dataset), segmenter.classes, dataset.classes, segmenter)
+    outcome = evaluate_dataset(dataset, segmenter)
+    outcome = evaluate_bag(Choice('drive', truth='/camera/ground_truth'), segmenter)
     outcome.to_json()               # every score, coverage and provenance, by the names of the tools' JSON
     outcome.tally.gallery           # the best and worst frames with their pictures, for a report
 
-`bags.matching.bag_frames` gives the frames of a bag in the same form, so that both are scored by the
-same lines of code and agree bit for bit.
+Both give `evaluate` frames of one form, so that they are scored by the same lines of code and agree bit for
+bit.
 """
 
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ from .metrics.coverage import Coverage, Frame
 from .metrics.percentiles import percentiles
 from .metrics.tally import FrameScore, Tally
 
-__all__ = ['Coverage', 'Evaluation', 'Frame', 'dataset_frames', 'evaluate', 'provenance']
+__all__ = ['Coverage', 'Evaluation', 'Frame', 'evaluate', 'evaluate_bag', 'evaluate_dataset', 'provenance']
 
 
 @dataclass
@@ -69,12 +70,13 @@ class Evaluation:
 
 def evaluate(frames: Iterable[Frame], predicted: ClassTable, true: ClassTable, segmenter: Any = None,
              on_frame: Optional[Callable[[FrameScore], None]] = None, coverage: Optional[Coverage] = None,
-             **options: Any) -> Evaluation:
+             on_labels: Optional[Callable[[Frame, np.ndarray], None]] = None, **options: Any) -> Evaluation:
     """Score frames as they come, in memory that does not grow with their number.
 
     A frame with an image and no prediction is segmented by `segmenter` (a `Segmenter`); one without truth
     only counts for temporal consistency. `predicted` and `true` are the codings of predictions and truth,
-    `on_frame` is called with each frame's own score, `coverage` is an account that the source of the frames
+    `on_frame` is called with each frame's own score, `on_labels` with each frame and its (H, W) uint8
+    labels before they are scored, `coverage` is an account that the source of the frames
     keeps as well, and `options` go to `Tally`. Labels of another size than the truth are brought to it by
     the nearest pixel, which is told; InputError where the two codings cannot be compared.
     """
@@ -86,6 +88,8 @@ def evaluate(frames: Iterable[Frame], predicted: ClassTable, true: ClassTable, s
             prediction = frame.prediction
             if prediction is None:
                 prediction = _segment(frame, segmenter, outcome)
+            if on_labels is not None:
+                on_labels(frame, prediction)
             score = _score(frame, prediction, outcome)
         except InputError as error:
             coverage.drop('refused')
@@ -132,16 +136,23 @@ def _to_size_of(truth: np.ndarray, prediction: np.ndarray, coverage: Coverage) -
     return cv2.resize(prediction, (width, height), interpolation=cv2.INTER_NEAREST)
 
 
-def dataset_frames(dataset: Iterable[Any], predict: Optional[Callable[[Any], np.ndarray]] = None,
-                   coverage: Optional[Coverage] = None) -> Iterator[Frame]:
-    """Yield the frames of a data set; `predict` gives a Sample's labels where they exist already.
+def evaluate_dataset(dataset: Any, segmenter: Any = None, predict: Optional[Callable[[Any], np.ndarray]] = None,
+                     predicted: Optional[ClassTable] = None, **options: Any) -> Evaluation:
+    """Score a data set (or any iterable of Samples with `classes`) frame by frame.
 
-    A `predict` that raises InputError counts its frame as truth without prediction in `coverage`, which is
-    the one that `evaluate` is given.
+    `predict` gives a Sample's labels where they exist already, coded as `predicted`; where it raises
+    InputError, that truth has no prediction. `options` are those of `evaluate`.
     """
-    coverage = Coverage() if coverage is None else coverage
-    coverage.matching = coverage.matching or {'by': 'dataset'}
-    for sample in dataset:
+    coverage = Coverage(matching={'by': 'dataset'})
+    table = predicted or (dataset.classes if segmenter is None else segmenter.classes)
+    frames = dataset_frames(dataset, predict, coverage)
+    return evaluate(frames, table, dataset.classes, segmenter, coverage=coverage, **options)
+
+
+def dataset_frames(samples: Iterable[Any], predict: Optional[Callable[[Any], np.ndarray]],
+                   coverage: Coverage) -> Iterator[Frame]:
+    """Yield samples as frames; what `predict` cannot give goes into `coverage`."""
+    for sample in samples:
         coverage.truth_frames += sample.label is not None
         prediction = None
         if predict is not None:
@@ -153,6 +164,22 @@ def dataset_frames(dataset: Iterable[Any], predict: Optional[Callable[[Any], np.
                 continue
         yield Frame(sample.name, sample.sequence, sample.stamp, sample.image, 'rgb', prediction, sample.label,
                     sample.instances)
+
+
+def evaluate_bag(choice: Any, segmenter: Any = None, predicted: Optional[ClassTable] = None,
+                 **options: Any) -> Evaluation:
+    """Score the frames of a bag that a `bags.matching.Choice` names.
+
+    `predicted` is the coding of the predictions where those are scored; the truth's if None. `options` are
+    those of `evaluate`. InputError where the bag or what is chosen of it does not fit.
+    """
+    from .bags.matching import Source
+    from .bags.reading import open_bag
+    with open_bag(choice.bag) as bag:
+        source, coverage = Source(bag, choice), Coverage()
+        table = segmenter.classes if choice.predictions is None else predicted or source.true
+        return evaluate(source.frames(coverage, table), table, source.true, segmenter, coverage=coverage,
+                        **options)
 
 
 def provenance(segmenter: Any = None, **sources: Any) -> Dict[str, Any]:
