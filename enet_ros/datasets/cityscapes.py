@@ -1,0 +1,171 @@
+"""Cityscapes (Cordts et al., 2016): leftImg8bit with gtFine (or gtCoarse), nineteen evaluated classes."""
+
+import json
+from pathlib import Path
+import re
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+
+import cv2
+import numpy as np
+
+from ..classes import IGNORE, ClassTable
+from ..errors import InputError
+from . import files
+from .sample import Dataset, Sample
+
+IMAGE_FOLDER, VIDEO_FOLDER = 'leftImg8bit', 'leftImg8bit_sequence'
+RATE_HZ = 17.0          # of the videos that the frame numbers count
+_NAME = re.compile(r'^([A-Za-z-]+)_(\d{6})_(\d{6})_leftImg8bit$')
+_TRUTHS = ('gtFine', 'gtCoarse')
+_KINDS = ('labelIds.png', 'labelTrainIds.png', 'polygons.json')
+_MAX_JSON_BYTES = 64 << 20
+
+# Names in polygon files that no evaluated class has, with their labelId (cityscapesscripts, labels.py).
+_OTHER_IDS: Dict[str, int] = {
+    'unlabeled': 0, 'ego vehicle': 1, 'rectification border': 2, 'out of roi': 3, 'static': 4, 'dynamic': 5,
+    'ground': 6, 'parking': 9, 'rail track': 10, 'guard rail': 14, 'bridge': 15, 'tunnel': 16,
+    'polegroup': 18, 'caravan': 29, 'trailer': 30, 'license plate': 0}
+_OTHER_INSTANCES = ('caravan', 'trailer')
+
+
+class Frame(NamedTuple):
+    """An image, its drive and frame number, and the file that its labels come from, if any."""
+
+    image: Path
+    sequence: str
+    number: int
+    truth: Optional[Path]
+
+
+class Cityscapes(Dataset):
+    """Frames of `{leftImg8bit,gtFine}/{split}/{city}/` in order of city, sequence and frame.
+
+    Labels come from `_labelIds.png`, else `_labelTrainIds.png`, else they are drawn from
+    `_polygons.json`; label i is trainId i, the rest is ignored. Instances are the file's
+    id x 1000 + number of single objects (0 for groups). `split` is train, val or test; None is all. With
+    `video` the frames are those of `leftImg8bit_sequence/`: thirty to a snippet, the twentieth annotated.
+    Raises InputError for a folder, split or file that is wrong.
+    """
+
+    name = 'cityscapes'
+
+    def __init__(self, root: Path, split: Optional[str] = None, video: bool = False) -> None:
+        root = Path(root)
+        images = root / (VIDEO_FOLDER if video else IMAGE_FOLDER)
+        if not images.is_dir():
+            raise InputError('{}: no folder {}, so this is no Cityscapes'.format(root, images.name))
+        splits = sorted(path.name for path in images.iterdir() if path.is_dir())
+        if split is not None and split not in splits:
+            raise InputError("{}: split '{}' does not exist; there are: {}".format(
+                images, split, ', '.join(splits) or 'none'))
+        self.classes = ClassTable.load('cityscapes')
+        self.split = split
+        truth = next((root / name for name in _TRUTHS if (root / name).is_dir()), None)
+        self._frames = [_frame(path, images, truth, video)
+                        for name in ([split] if split else splits)
+                        for path in sorted((images / name).glob('*/*.png'))]
+        if not self._frames:
+            raise InputError('{}: no images <city>/<city>_<sequence>_<frame>_leftImg8bit.png there'.format(
+                images / (split or '')))
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def names(self) -> List[str]:
+        """Return the frames' names, <city>_<sequence>_<frame>."""
+        return [_name(frame) for frame in self._frames]
+
+    def __getitem__(self, index: int) -> Sample:
+        frame = self._frames[index]
+        picture = files.image(frame.image)
+        labels = instances = None
+        if frame.truth is not None:
+            labels, instances = self._truth(frame.truth)
+            files.check_size(frame.image, picture, frame.truth, labels)
+        return Sample(_name(frame), picture, labels, instances, frame.sequence, frame.number / RATE_HZ)
+
+    def _truth(self, path: Path) -> Tuple[np.ndarray, Optional[np.ndarray]]:
+        """Return labels and, where there are any, instances of one frame."""
+        if path.suffix == '.json':
+            values, instances = draw(path, self.classes)
+            return self.classes.id_table()[values], instances
+        if path.name.endswith('labelTrainIds.png'):
+            count = len(self.classes)
+            table = np.where(np.arange(256) < count, np.arange(256), IGNORE).astype(np.uint8)
+            labels = files.indices(path, table, list(range(count)) + [IGNORE])
+        else:
+            labels = files.indices(path, self.classes.id_table(), list(range(34)) + [IGNORE])
+        beside = path.with_name(re.sub(r'label(Train)?Ids', 'instanceIds', path.name))
+        if not beside.is_file():
+            return labels, None
+        values = files.ids(beside).astype(np.int32)
+        files.check_size(path, labels, beside, values)
+        return labels, np.where(values >= 1000, values, 0)
+
+
+def _frame(image: Path, images: Path, truth: Optional[Path], sparse: bool = False) -> Frame:
+    match = _NAME.match(image.stem)
+    if match is None:
+        raise InputError('{}: not named <city>_<sequence>_<frame>_leftImg8bit.png'.format(image))
+    city, sequence, number = match.groups()
+    found = None
+    if truth is not None:
+        folder = truth / image.parent.relative_to(images)
+        stem = '{}_{}_{}_{}_'.format(city, sequence, number, truth.name)
+        found = next((folder / (stem + kind) for kind in _KINDS if (folder / (stem + kind)).is_file()), None)
+        if found is None and folder.is_dir() and not sparse:
+            raise InputError('{}: its annotation {} is missing'.format(image, folder / (stem + _KINDS[0])))
+    return Frame(image, '{}_{}'.format(city, sequence), int(number), found)
+
+
+def _name(frame: Frame) -> str:
+    return '{}_{:06d}'.format(frame.sequence, frame.number)
+
+
+def draw(path: Path, classes: ClassTable) -> Tuple[np.ndarray, np.ndarray]:
+    """Draw a polygon file: labelIds (H, W) uint8 and instances (H, W) int32, later objects on top.
+
+    As the official converter draws them, but for single pixels on the polygons' edges.
+    """
+    ids = dict(zip(classes.names, classes.ids))
+    counted = {name for name, has in zip(classes.names, classes.instances) if has} | set(_OTHER_INSTANCES)
+    data = _read_json(path)
+    try:
+        height, width = int(data['imgHeight']), int(data['imgWidth'])
+        if not (0 < height <= 1 << 14 and 0 < width <= 1 << 14):
+            raise ValueError('image size {}x{}'.format(width, height))
+        values, instances = np.zeros((height, width), np.uint8), np.zeros((height, width), np.int32)
+        numbers: Dict[str, int] = {}
+        for entry in data['objects']:
+            if entry.get('deleted', 0):
+                continue
+            name, polygon = str(entry['label']), np.array(entry['polygon'], np.float64)
+            group = name.endswith('group') and name[:-5] in ids
+            name = name[:-5] if group else name
+            if name not in ids and name not in _OTHER_IDS:
+                raise ValueError("object '{}' is no class of Cityscapes".format(name))
+            value = ids.get(name, _OTHER_IDS.get(name, 0))
+            number = 0
+            if name in counted and not group:
+                number = value * 1000 + numbers.get(name, 0)
+                numbers[name] = numbers.get(name, 0) + 1
+            corners = np.round(polygon.reshape(-1, 1, 2)).astype(np.int32)
+            cv2.fillPoly(values, [corners], value)
+            cv2.fillPoly(instances, [corners], number)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise InputError('{}: no polygon file of Cityscapes ({})'.format(path, error)) from None
+    return values, instances
+
+
+def _read_json(path: Path) -> Dict[str, Any]:
+    try:
+        if path.stat().st_size > _MAX_JSON_BYTES:
+            raise InputError('{}: over {} MiB'.format(path, _MAX_JSON_BYTES >> 20))
+        data = json.loads(path.read_text(encoding='utf-8'))
+    except OSError as error:
+        raise InputError('{}: {}'.format(path, error.strerror)) from None
+    except (ValueError, RecursionError) as error:
+        raise InputError('{}: not JSON: {}'.format(path, error)) from None
+    if not isinstance(data, dict):
+        raise InputError('{}: no polygon file of Cityscapes'.format(path))
+    return data

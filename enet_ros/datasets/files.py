@@ -1,0 +1,169 @@
+"""Reading images, label images and lists of a data set; every failure is one line that names the file."""
+
+from pathlib import Path
+import struct
+from typing import Iterable, List, Mapping, Optional, Sequence, Tuple
+import zlib
+
+import cv2
+import numpy as np
+
+from ..errors import InputError
+
+IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.ppm', '.tif', '.tiff')
+_PNG = b'\x89PNG\r\n\x1a\n'
+_MAX_LIST_BYTES = 64 << 20
+
+
+def image(path: Path) -> np.ndarray:
+    """Read an image file as (H, W, 3) uint8 RGB."""
+    decoded = _decode(path, _bytes(path), cv2.IMREAD_COLOR)
+    return cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)
+
+
+def label(path: Path) -> np.ndarray:
+    """Read a label image: (H, W) integers as the file stores them, or (H, W, 3) uint8 RGB colours.
+
+    A palette PNG is read as its indices, not as its colours: that is how label files use palettes.
+    """
+    data = _bytes(path)
+    depth = _palette_depth(data)
+    if depth:
+        grey = _decode(path, _without_palette(data), cv2.IMREAD_UNCHANGED)
+        return grey // (255 // ((1 << depth) - 1))      # fewer than 8 bits come stretched to 0..255
+    decoded = _decode(path, data, cv2.IMREAD_UNCHANGED)
+    if decoded.ndim == 2:
+        return decoded
+    if decoded.dtype != np.uint8:
+        raise InputError('{}: a label image has one channel or 8-bit colours, not {} of {}'.format(
+            path, decoded.shape[2], decoded.dtype))
+    return cv2.cvtColor(decoded[..., :3], cv2.COLOR_BGR2RGB)
+
+
+def ids(path: Path) -> np.ndarray:
+    """Read a label image of class numbers, (H, W) integers; InputError where it is a colour image."""
+    values = label(path)
+    if values.ndim != 2:
+        if (values == values[..., :1]).all():       # grey saved as colour
+            return np.ascontiguousarray(values[..., 0])
+        raise InputError('{}: a single-channel image of class numbers is expected, not colours'.format(path))
+    return values
+
+
+def indices(path: Path, table: np.ndarray, known: Iterable[int]) -> np.ndarray:
+    """Read class numbers and look them up, (H, W) uint8; a number that is not `known` is refused."""
+    values = ids(path)
+    accepted = np.zeros(max(values.max(initial=0) + 1, 256), bool)
+    accepted[list(known)] = True
+    if values.min(initial=0) < 0 or not accepted[values].all():
+        odd = values[(values < 0) | ~accepted[np.maximum(values, 0)]]
+        raise InputError('{}: value {} ({} pixels) is no class number of this data set'.format(
+            path, int(odd.flat[0]), odd.size))
+    return table[values.astype(np.uint8)]
+
+
+class ColourCoding:
+    """A table RGB colour -> class index for colour-coded label images."""
+
+    _UNKNOWN = 254      # no table has that many classes with colours
+
+    def __init__(self, colours: Mapping[Tuple[int, int, int], int]) -> None:
+        """Take the label (0..253, or IGNORE) of every colour there may be."""
+        self._table = np.full(1 << 24, self._UNKNOWN, np.uint8)
+        for (red, green, blue), index in colours.items():
+            self._table[(red << 16) | (green << 8) | blue] = index
+
+    def read(self, path: Path) -> np.ndarray:
+        """Read a colour-coded label image as (H, W) uint8; a colour not in the table is refused."""
+        rgb = label(path)
+        if rgb.ndim != 3:
+            raise InputError('{}: colours are expected, but it has one channel'.format(path))
+        packed = (rgb.astype(np.int32) * (1 << 16, 1 << 8, 1)).sum(2)
+        labels = self._table[packed]
+        unknown = packed[labels == self._UNKNOWN]
+        if unknown.size:
+            colour = int(unknown[0])
+            raise InputError('{}: colour {},{},{} is not in the colour table ({} such pixels)'.format(
+                path, colour >> 16, colour >> 8 & 255, colour & 255, unknown.size))
+        return labels
+
+
+def check_size(image_path: Path, picture: np.ndarray, label_path: Path, values: np.ndarray) -> None:
+    """Raise InputError where an annotation has another size than its image."""
+    if picture.shape[:2] != values.shape[:2]:
+        raise InputError('{}: is {}x{}, but its image {} is {}x{}'.format(
+            label_path, values.shape[1], values.shape[0], image_path,
+            picture.shape[1], picture.shape[0]))
+
+
+def lines(path: Path) -> List[str]:
+    """Return the non-empty lines of a text file."""
+    if path.is_file() and path.stat().st_size > _MAX_LIST_BYTES:
+        raise InputError('{}: over {} MiB, this is no list'.format(path, _MAX_LIST_BYTES >> 20))
+    try:
+        return [line.strip() for line in _bytes(path).decode('utf-8-sig').splitlines() if line.strip()]
+    except UnicodeDecodeError:
+        raise InputError('{}: no text'.format(path)) from None
+
+
+def images(folder: Path) -> List[Path]:
+    """Return the image files of a folder by name; InputError where there is none."""
+    found = sorted(path for path in folder.glob('*') if path.suffix.lower() in IMAGE_SUFFIXES) \
+        if folder.is_dir() else []
+    if not found:
+        raise InputError('{}: no images there'.format(folder))
+    return found
+
+
+def beside(folder: Path, stem: str, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> Optional[Path]:
+    """Return the file of that stem in a folder, None where there is none."""
+    for suffix in suffixes:
+        path = folder / (stem + suffix)
+        if path.is_file():
+            return path
+    return None
+
+
+def annotation(folder: Path, stem: str, image_path: Path) -> Path:
+    """Return the annotation file of an image; InputError names both where it is missing."""
+    found = beside(folder, stem)
+    if found is None:
+        raise InputError('{}: its annotation {} is missing'.format(image_path, folder / (stem + '.png')))
+    return found
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError('{}: {}'.format(path, error.strerror)) from None
+
+
+def _decode(path: Path, data: bytes, flags: int) -> np.ndarray:
+    try:
+        decoded = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
+    except cv2.error:
+        decoded = None
+    if decoded is None:
+        raise InputError('{}: damaged, or no image'.format(path))
+    return decoded
+
+
+def _palette_depth(data: bytes) -> int:
+    """Return the bits per pixel of a palette PNG, 0 for everything else."""
+    return data[24] if len(data) > 26 and data[:8] == _PNG and data[25] == 3 else 0
+
+
+def _without_palette(data: bytes) -> bytes:
+    """Declare a palette PNG grey and leave its palette out, so that OpenCV gives the indices."""
+    parts, place = [_PNG], 8
+    while place + 12 <= len(data):
+        length, kind = struct.unpack('>I4s', data[place:place + 8])
+        body = data[place + 8:place + 8 + length]
+        if kind == b'IHDR':
+            body = body[:9] + b'\0' + body[10:]
+        if kind in (b'IHDR', b'IDAT', b'IEND'):
+            parts.append(struct.pack('>I', len(body)) + kind + body
+                         + struct.pack('>I', zlib.crc32(kind + body)))
+        place += 12 + length
+    return b''.join(parts)

@@ -1,0 +1,121 @@
+"""train: the paper's training, better recipes, and fine-tuning on a user's own classes."""
+
+import argparse
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Tuple
+
+from .. import weights
+from ..classes import ClassTable
+from ..datasets import Dataset, open_dataset
+from ..errors import InputError
+from . import cli
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    """Train a network by a recipe; see `docs/training.md`."""
+    arguments = _parser().parse_args(argv)
+    # Torch takes seconds to import; --help and wrong arguments need none of it.
+    import torch
+
+    from ..training import recipe as recipes
+    from ..training.initialise import from_weights
+    from ..training.trainer import Trainer
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    recipe = recipes.override(
+        recipes.load(arguments.recipe), epochs=arguments.epochs, batch=arguments.batch,
+        seed=arguments.seed, precision=arguments.precision, compile=arguments.compile,
+        crop=arguments.crop and tuple(arguments.crop),
+        input_size=arguments.input_size and tuple(arguments.input_size))
+    table = ClassTable.load(arguments.classes) if arguments.classes else None
+    init = weights.load(arguments.init) if arguments.init else None
+    training, held, classes = _frames(arguments, recipe, table)
+    start = from_weights(init, classes, recipe.network, recipe.variant) if init else None
+    output = arguments.output or Path('out') / 'train' / recipe.name
+    trainer = Trainer(recipe, training, classes, output, held, start, arguments.hours, arguments.device)
+    trainer.origin = {'data': str(arguments.data if arguments.data.exists() else arguments.data.name),
+                      'split': arguments.split, 'hold_out': arguments.hold_out,
+                      'init': init and init.sha256}
+    scores = trainer.run()
+    print('weights: {}'.format(output / 'weights.npz'))
+    if scores:
+        print('mean IoU {:.4f} on {} frames at {}x{}'.format(
+            scores['mean_iou'], len(held.frames), recipe.input_size[1], recipe.input_size[0]))
+    if 'json' in arguments:
+        cli.write_json(arguments.json, dict(
+            scores, weights=str(output / 'weights.npz'), epochs=trainer.epoch))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = cli.parser('train', main.__doc__.split(';')[0] + ': weights.npz, log.csv and curves.png.')
+    add = parser.add_argument
+    add('--data', type=Path, required=True, metavar='FOLDER',
+        help="a data-set folder, or 'synthetic' for many synthetic streets")
+    add('--recipe', default='best', help='a shipped recipe (best, paper, segnet, ...) or a YAML file')
+    add('--output', type=Path, metavar='FOLDER',
+        help='where checkpoint, log and weights go; a checkpoint there is continued '
+             '(default: out/train/<recipe>)')
+    add('--split', default='train', help="split to train on; 'all' for folders without splits")
+    add('--validation', default='auto', metavar='SPLIT',
+        help="split to score on, 'none', or 'auto': val, else test, where the folder has one")
+    add('--hold-out', nargs='+', default=[], metavar='SEQUENCE',
+        help='take these drives out of the training data and score on them instead')
+    add('--layout', help='what the folder is, where that does not show in it')
+    add('--classes', metavar='FILE', help='class table (YAML) of your own images and masks')
+    add('--init', metavar='WEIGHTS', help='start from these weights (a name or .npz): fine-tuning')
+    add('--epochs', type=_positive, help="epochs of every stage, instead of the recipe's")
+    add('--batch', type=_positive, help="frames a step, instead of the recipe's")
+    add('--crop', type=int, nargs=2, metavar=('HEIGHT', 'WIDTH'), help="instead of the recipe's")
+    add('--input-size', type=int, nargs=2, metavar=('HEIGHT', 'WIDTH'), help="instead of the recipe's")
+    add('--hours', type=float, help='end after this time: the schedule is fitted to it')
+    add('--seed', type=int, help="instead of the recipe's")
+    add('--precision', choices=('auto', 'float32', 'bfloat16', 'float16'), help="instead of the recipe's")
+    add('--compile', dest='compile', action='store_true', default=None, help='use torch.compile')
+    add('--no-compile', dest='compile', action='store_false', help='do not')
+    add('--threads', type=_positive, help='threads of torch on the CPU')
+    add('--device', default='auto', help='auto, cpu, cuda, cuda:1, ...')
+    return parser
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError('{} is not above zero'.format(text))
+    return value
+
+
+def _frames(arguments: argparse.Namespace, recipe: Any, table: Optional[ClassTable]) -> Tuple:
+    """Return training frames, frames to score on (or None), and the classes."""
+    from ..training import frames
+    rare = recipe.stages[-1].augmentation.rare_classes
+    dataset, scored = _datasets(arguments, recipe.input_size, table)
+    training = frames.load(dataset, recipe.input_size, rare)
+    if arguments.hold_out:
+        training, held = training.split(arguments.hold_out)
+        return training, held, dataset.classes
+    return training, scored and frames.load(scored, recipe.input_size), dataset.classes
+
+
+def _datasets(arguments: argparse.Namespace, size: Tuple[int, int],
+              table: Optional[ClassTable]) -> Tuple[Dataset, Optional[Dataset]]:
+    """Open the data to train on and to score on."""
+    if str(arguments.data) == 'synthetic':
+        from ..training import streets
+        return streets.Streets(size), streets.held_out(size)
+    split = None if arguments.split == 'all' else arguments.split
+    options: Dict[str, Any] = {'layout': arguments.layout, 'classes': table}
+    dataset = open_dataset(arguments.data, split, **options)
+    if arguments.validation == 'none' or arguments.hold_out:
+        return dataset, None
+    if arguments.validation != 'auto':
+        return dataset, open_dataset(arguments.data, arguments.validation, **options)
+    for name in ('val', 'test'):
+        try:
+            return dataset, open_dataset(arguments.data, name, **options)
+        except InputError:
+            continue
+    return dataset, None
+
+
+main = cli.guard(main)

@@ -1,0 +1,94 @@
+"""What is trained in a stage: a network, an optional second classifier, and the loss in one function."""
+
+import contextlib
+from typing import Any, Optional, Tuple
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import InputError
+from . import losses
+from .recipe import Loss, Recipe, Stage
+
+
+class Trained(nn.Module):
+    """The network of one stage with, where the recipe asks for it, a classifier on the encoder.
+
+    The second classifier speeds the encoder's learning up and is left out of the weights.
+    """
+
+    def __init__(self, network: nn.Module, auxiliary: bool = False) -> None:
+        super().__init__()
+        self.network = network
+        self.classifier = nn.Conv2d(128, network.num_classes, 1) if auxiliary else None
+
+    def forward(self, image: Tensor) -> Tuple[Tensor, Optional[Tensor]]:
+        """Return the logits, and the encoder's own at 1/8 of the size or None."""
+        if self.classifier is None:
+            return self.network(image), None
+        features, indices1, indices2 = self.network.encoder(image)
+        return self.network.decoder(features, indices1, indices2), self.classifier(features)
+
+
+def to_input(images: Tensor) -> Tensor:
+    """Turn (N, H, W, 3) uint8 into (N, 3, H, W) float32 in [0, 1]; channels_last in memory."""
+    return images.permute(0, 3, 1, 2).float() / 255
+
+
+def set_dropout(network: nn.Module, probability: float) -> None:
+    """Give the blocks whose published dropout is 0.1 another probability; negative leaves them."""
+    for module in network.modules():
+        if isinstance(module, nn.Dropout2d) and module.p > 0.05 and probability >= 0:
+            module.p = probability
+
+
+def precision(name: str, device: torch.device) -> torch.dtype:
+    """Resolve 'auto': bfloat16 where the hardware multiplies it, float16 on older GPUs, else float32."""
+    if name != 'auto':
+        return getattr(torch, name)
+    if device.type == 'cuda':
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    flags = ''
+    with contextlib.suppress(OSError):
+        with open('/proc/cpuinfo', encoding='ascii', errors='replace') as file:
+            flags = file.read(1 << 14)
+    # Without these instructions oneDNN emulates bfloat16, slower than float32.
+    return torch.bfloat16 if 'avx512_bf16' in flags or 'amx_bf16' in flags else torch.float32
+
+
+class Objective:
+    """The loss of one batch: forward pass under autocast and loss in float32, compiled on request."""
+
+    def __init__(self, trained: Trained, options: Loss, weight: Tensor, dtype: torch.dtype,
+                 encoder_only: bool, teacher: Optional[nn.Module] = None, compiled: bool = False) -> None:
+        self._trained, self._options, self._weight = trained, options, weight
+        self._dtype, self._encoder_only, self._teacher = dtype, encoder_only, teacher
+        self._loss: Any = torch.compile(self._forward) if compiled else self._forward
+
+    def __call__(self, images: Tensor, labels: Tensor) -> Tensor:
+        """(N, H, W, 3) uint8 and (N, H, W) uint8 -> the batch's loss."""
+        x = to_input(images)
+        teacher = None
+        if self._teacher is not None:
+            with torch.no_grad(), torch.autocast(x.device.type, self._dtype, self._reduced):
+                teacher = self._teacher(x).float()
+        return self._loss(x, labels.long(), teacher)
+
+    @property
+    def _reduced(self) -> bool:
+        return self._dtype != torch.float32
+
+    def _forward(self, x: Tensor, labels: Tensor, teacher: Optional[Tensor]) -> Tensor:
+        with torch.autocast(x.device.type, self._dtype, self._reduced):
+            logits, auxiliary = self._trained(x)
+        if self._encoder_only:
+            labels = losses.encoder_labels(labels)
+        return losses.total(self._options, logits.float(), labels, self._weight,
+                            None if auxiliary is None else auxiliary.float(), teacher)
+
+
+def check_teacher(recipe: Recipe, stage: Stage) -> None:
+    """Raise InputError where a recipe distils without naming whom from."""
+    if stage.loss.distillation and not stage.loss.teacher:
+        raise InputError("recipe '{}' distils but names no teacher (loss: teacher: FILE.npz)".format(
+            recipe.name))
