@@ -69,7 +69,8 @@ class Soak:
         arguments = ['segmentation_node', '--ros-args']
         for name, value in (
                 ('weights', self._options.weights), ('engine', self._options.engine),
-                ('input_height', height), ('input_width', width), ('cameras', '[{}]'.format(', '.join(CAMERAS))),
+                ('input_height', height), ('input_width', width),
+                ('cameras', '[{}]'.format(', '.join(CAMERAS))),
                 # No timing may be lost on its way to the ledger, however starved this process is.
                 ('qos_overrides./segmentation_node/timing.publisher.depth', 5000)):
             arguments += ['-p', '{}:={}'.format(name, value)]
