@@ -18,13 +18,16 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optio
 import cv2
 import numpy as np
 
+from .bags.matching import Choice, Source
+from .bags.reading import open_bag
 from .classes import ClassTable
 from .errors import InputError
 from .metrics.coverage import Coverage, Frame
 from .metrics.percentiles import percentiles
 from .metrics.tally import FrameScore, Tally
 
-__all__ = ['Coverage', 'Evaluation', 'Frame', 'evaluate', 'evaluate_bag', 'evaluate_dataset', 'provenance']
+__all__ = ['Choice', 'Coverage', 'Evaluation', 'Frame', 'evaluate', 'evaluate_bag', 'evaluate_dataset',
+           'provenance']
 
 
 @dataclass
@@ -136,7 +139,8 @@ def _to_size_of(truth: np.ndarray, prediction: np.ndarray, coverage: Coverage) -
     return cv2.resize(prediction, (width, height), interpolation=cv2.INTER_NEAREST)
 
 
-def evaluate_dataset(dataset: Any, segmenter: Any = None, predict: Optional[Callable[[Any], np.ndarray]] = None,
+def evaluate_dataset(dataset: Any, segmenter: Any = None,
+                     predict: Optional[Callable[[Any], np.ndarray]] = None,
                      predicted: Optional[ClassTable] = None, **options: Any) -> Evaluation:
     """Score a data set (or any iterable of Samples with `classes`) frame by frame.
 
@@ -166,19 +170,20 @@ def dataset_frames(samples: Iterable[Any], predict: Optional[Callable[[Any], np.
                     sample.instances)
 
 
-def evaluate_bag(choice: Any, segmenter: Any = None, predicted: Optional[ClassTable] = None,
+def evaluate_bag(choice: Choice, segmenter: Any = None, predicted: Optional[ClassTable] = None,
+                 watch: Optional[Callable[[Iterable[Frame]], Iterable[Frame]]] = None,
                  **options: Any) -> Evaluation:
-    """Score the frames of a bag that a `bags.matching.Choice` names.
+    """Score the frames of a bag.
 
-    `predicted` is the coding of the predictions where those are scored; the truth's if None. `options` are
-    those of `evaluate`. InputError where the bag or what is chosen of it does not fit.
+    `predicted` is the coding of the predictions where those are scored; the truth's if None. `watch` may
+    wrap the frames, to show progress. `options` are those of `evaluate`. InputError where the bag or what is
+    chosen of it does not fit.
     """
-    from .bags.matching import Source
-    from .bags.reading import open_bag
     with open_bag(choice.bag) as bag:
         source, coverage = Source(bag, choice), Coverage()
         table = segmenter.classes if choice.predictions is None else predicted or source.true
-        return evaluate(source.frames(coverage, table), table, source.true, segmenter, coverage=coverage,
+        frames: Iterable[Frame] = source.frames(coverage, table)
+        return evaluate(watch(frames) if watch else frames, table, source.true, segmenter, coverage=coverage,
                         **options)
 
 

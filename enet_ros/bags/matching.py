@@ -48,8 +48,7 @@ class Source:
     def __init__(self, bag: Bag, choice: Choice) -> None:
         """Choose and check; InputError in one line for what does not fit."""
         self.bag, self.choice = bag, choice
-        self.topic = choice.predictions or choice.image or image_topic(bag)
-        bag.image_topic(self.topic)
+        self.topic = frame_topic(bag, choice)
         self.entries = _sidecar(bag, choice)
         dataset = None
         if choice.truth_folder is not None:
@@ -132,9 +131,9 @@ class Source:
             coverage.tell(problem, times)
 
 
-def bag_frames(bag: Bag, coverage: Coverage, **choice: Any) -> Iterator[Frame]:
-    """Yield the frames of an open bag with their truth; `choice` are fields of Choice."""
-    return Source(bag, Choice(str(bag.path), **choice)).frames(coverage)
+def frame_topic(bag: Bag, choice: Choice) -> str:
+    """Return the topic whose messages are the frames: predictions or images. InputError where it is none."""
+    return bag.image_topic(choice.predictions or choice.image or image_topic(bag)).name
 
 
 def image_topic(bag: Bag) -> str:
