@@ -1,0 +1,113 @@
+"""Label images on disk beside a data set: predictions to be scored, and submissions to a benchmark."""
+
+from bisect import bisect_left
+import os
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Tuple, Union
+
+import cv2
+import numpy as np
+
+from ..classes import IGNORE, ClassTable
+from ..errors import InputError
+from ..images import encode_png
+from . import files
+
+CODINGS = ('trainIds', 'labelIds')
+
+
+class Predictions:
+    """Label images of a folder (searched with its subfolders), found by the frames' names.
+
+    A frame's file is `<name>.png`, or the one file whose name goes on after `<name>` with something that
+    is neither letter nor digit, as in Cityscapes' `<city>_<sequence>_<frame>*.png`.
+    """
+
+    def __init__(self, folder: Union[str, Path], classes: ClassTable, coding: str = 'trainIds') -> None:
+        """List the folder; InputError where it is none or holds no PNG.
+
+        `coding` 'trainIds' are class indices, 'labelIds' the data set's own file values.
+        """
+        self.folder, self.classes, self.coding = Path(folder), classes, coding
+        if coding not in CODINGS:
+            raise InputError("coding is '{}'; it is one of {}".format(coding, ', '.join(CODINGS)))
+        if not self.folder.is_dir():
+            raise InputError('{}: no such folder of predictions'.format(folder))
+        # os.walk, because a pattern would follow no links and a user's tree may be made of them.
+        self._files: List[Tuple[str, Path]] = sorted(
+            (Path(name).stem, Path(place) / name)
+            for place, _, names in os.walk(str(folder), followlinks=True)
+            for name in names if name.lower().endswith('.png'))
+        if not self._files:
+            raise InputError('{}: no label images (*.png) there'.format(folder))
+        known = classes.ids + (classes.ignore_id,) if coding == 'labelIds' else range(len(classes))
+        self._strange = np.ones(256, np.uint8)
+        self._strange[list(known) + [IGNORE]] = 0
+        if coding == 'labelIds' and classes.name == 'cityscapes':
+            self._strange[:34] = 0      # ids that are not evaluated may be predicted: they are misses
+        self.strange: Dict[int, int] = {}
+
+    def path(self, name: str) -> Path:
+        """Return the file of a frame; InputError where there is none, or more than one."""
+        found: List[Path] = []
+        for stem, path in self._files[bisect_left(self._files, (name,)):]:
+            if not stem.startswith(name):
+                break
+            if stem == name or not stem[len(name)].isalnum():
+                found.append(path)
+        exact = [path for path in found if path.stem == name]
+        if len(exact or found) == 1:
+            return (exact or found)[0]
+        raise InputError('{}: {} for frame {}'.format(
+            self.folder, 'several predictions ({}, {}, ...)'.format(found[0].name, found[1].name)
+            if found else 'no prediction', name))
+
+    def read(self, name: str) -> np.ndarray:
+        """Return a frame's labels, (H, W) uint8 as in the file; InputError where it cannot be read.
+
+        Values that are no class are counted in `strange` (value: pixels); they score as misses.
+        """
+        values = files.ids(self.path(name))
+        if values.dtype != np.uint8:
+            values = np.where((values < 0) | (values > IGNORE), IGNORE, values).astype(np.uint8)
+        if cv2.countNonZero(cv2.LUT(values, self._strange)):
+            for value, pixels in enumerate(np.bincount(values.ravel(), minlength=256)):
+                if pixels and self._strange[value]:
+                    self.strange[value] = self.strange.get(value, 0) + int(pixels)
+        return values
+
+    def complaint(self) -> Optional[str]:
+        """Return what to tell of values that were no class; None where there were none."""
+        if not self.strange:
+            return None
+        values, other = sorted(self.strange)[:5], CODINGS[1 - CODINGS.index(self.coding)]
+        return ('predictions hold values that are no {} of {} ({}): counted as misses; '
+                'if they are {}, say --coding {}'.format(
+                    self.coding, self.classes.name, ', '.join(map(str, values)), other, other))
+
+
+class Submission:
+    """Writes labels as the Cityscapes test server wants them: labelIds, full resolution, its names."""
+
+    def __init__(self, folder: Union[str, Path], predicted: ClassTable, true: ClassTable) -> None:
+        """Make the folder; InputError where that fails or the labels are not in the data set's classes."""
+        if predicted.names != true.names:
+            raise InputError("a submission needs the classes of '{}', but the labels are of '{}'".format(
+                true.name, predicted.name))
+        self.folder, self.written = Path(folder), 0
+        # What is unknown becomes the data set's own value for it (0, unlabeled).
+        self._ids = np.full(256, true.ignore_id, np.uint8)
+        self._ids[:len(true)] = true.ids
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError('{}: {}'.format(folder, error.strerror)) from None
+
+    def write(self, frame: Any, labels: np.ndarray) -> None:
+        """Write the (H, W) uint8 class indices of a frame (its `name` counts) as <name>_pred_labelIds.png."""
+        path = self.folder / '{}_pred_labelIds.png'.format(frame.name)
+        try:
+            path.write_bytes(encode_png(cv2.LUT(labels, self._ids)).tobytes())
+        except OSError as error:
+            raise InputError('{}: {}'.format(path, error.strerror)) from None
+        self.written += 1

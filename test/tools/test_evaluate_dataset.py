@@ -1,0 +1,164 @@
+"""evaluate_dataset: the whole tool, against the official evaluator and on bad input."""
+
+import copy
+import csv
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from enet_ros import weights
+from enet_ros.classes import ClassTable
+from enet_ros.datasets import open_dataset
+from enet_ros.metrics.confusion import ConfusionMatrix
+from enet_ros.tools.evaluate_dataset import main
+
+SHAPE = (64, 128)
+
+
+@pytest.fixture(scope='module')
+def cityscapes(tmp_path_factory):
+    """Return a small Cityscapes tree of random annotations, and a folder of random predictions."""
+    root = tmp_path_factory.mktemp('cityscapes')
+    rng = np.random.default_rng(0)
+    for index in range(5):
+        city = ('ulm', 'bonn')[index % 2]
+        stem = '{}_{:06d}_000019'.format(city, index)
+        coarse = rng.integers(0, 34, (8, 16)).astype(np.uint8)
+        truth = cv2.resize(coarse, SHAPE[::-1], interpolation=cv2.INTER_NEAREST)
+        number = cv2.resize(rng.integers(0, 3, (8, 16)).astype(np.uint8), SHAPE[::-1],
+                            interpolation=cv2.INTER_NEAREST)
+        instances = np.where((truth >= 24) & (number > 0), truth * np.uint16(1000) + number, truth)
+        prediction = np.where(rng.random(SHAPE) < 0.3, rng.integers(0, 34, SHAPE), truth)
+        picture = rng.integers(0, 256, SHAPE + (3,)).astype(np.uint8)
+        for folder, name, image in (
+                ('leftImg8bit/val/' + city, 'leftImg8bit', picture),
+                ('gtFine/val/' + city, 'gtFine_labelIds', truth),
+                ('gtFine/val/' + city, 'gtFine_instanceIds', instances.astype(np.uint16)),
+                ('predictions/' + city, 'pred', prediction.astype(np.uint8))):
+            (root / folder).mkdir(parents=True, exist_ok=True)
+            assert cv2.imwrite(str(root / folder / '{}_{}.png'.format(stem, name)), image)
+    return root
+
+
+def official(root, predictions):
+    from cityscapesscripts.evaluation import evalPixelLevelSemanticLabeling as evaluator
+    truths = sorted(root.glob('gtFine/val/*/*_labelIds.png'))
+    args = copy.copy(evaluator.args)
+    args.JSONOutput, args.quiet = False, True
+    found = [next(predictions.rglob(path.name.split('_gtFine')[0] + '*.png')) for path in truths]
+    return evaluator.evaluateImgLists([str(path) for path in found], [str(path) for path in truths], args)
+
+
+def same_as_official(result, expected):
+    for mine, theirs in (('mean_iou', 'averageScoreClasses'), ('mean_class_iiou', 'averageScoreInstClasses'),
+                         ('mean_category_iou', 'averageScoreCategories'),
+                         ('mean_category_iiou', 'averageScoreInstCategories')):
+        assert result[mine] == pytest.approx(expected[theirs], abs=1e-12), mine
+
+
+@pytest.mark.filterwarnings('ignore:`in1d` is deprecated')
+def test_label_ids_score_as_the_official_evaluator_does(cityscapes, tmp_path, capsys):
+    files = [part for kind in ('json', 'csv', 'report')
+             for part in ('--' + kind, str(tmp_path / 'r.{}'.format(kind)))]
+    assert main([str(cityscapes), '--split', 'val', '--predictions', str(cityscapes / 'predictions'),
+                 '--coding', 'labelIds'] + files) == 0
+    result = json.loads((tmp_path / 'r.json').read_text())
+    same_as_official(result, official(cityscapes, cityscapes / 'predictions'))
+    said = capsys.readouterr().out
+    assert 'Table 4' in said and '{:.1f}'.format(100 * result['mean_category_iiou']) in said
+    rows = list(csv.DictReader((tmp_path / 'r.csv').open()))
+    assert [row['name'] for row in rows] == open_dataset(cityscapes, 'val').names()
+    assert 'Category iIoU' in (tmp_path / 'r.report').read_text()
+
+
+@pytest.mark.filterwarnings('ignore:`in1d` is deprecated')
+def test_submission_of_a_network_scores_the_same_at_the_official_evaluator(cityscapes, tmp_path):
+    torch = pytest.importorskip('torch')
+    from enet_ros import networks
+    table = ClassTable.load('cityscapes')
+    torch.manual_seed(3)
+    checkpoint = networks.to_checkpoint(networks.ENet(len(table)), {
+        'format': weights.FORMAT, 'network': 'enet', 'variant': 'authors', 'input_size': [32, 64],
+        'classes': table.to_dict(), 'normalisation': weights.NORMALISATION, 'training': {}, 'scores': {}})
+    weights.save(tmp_path / 'w.npz', checkpoint, np.float32)
+    common = [str(cityscapes), '--weights', str(tmp_path / 'w.npz'), '--engine', 'torch']
+    assert main(common + ['--submission', str(tmp_path / 'out'), '--json', str(tmp_path / 'r.json')]) == 0
+    result = json.loads((tmp_path / 'r.json').read_text())
+    same_as_official(result, official(cityscapes, tmp_path / 'out'))
+    assert cv2.imread(str(next((tmp_path / 'out').glob('*.png'))), cv2.IMREAD_UNCHANGED).shape == SHAPE
+    assert result['frames_segmented'] == result['latency_ms']['count'] == 5
+    assert result['provenance']['upsample'] == 'labels' and checkpoint.sha256[:8] in result['weights']
+    assert main(common + ['--upsample', 'logits', '--json', str(tmp_path / 'l.json'),
+                          '--compare', str(tmp_path / 'r.json')]) == 0
+    other = json.loads((tmp_path / 'l.json').read_text())
+    assert other['provenance']['upsample'] == 'logits' and other['confusion'] != result['confusion']
+
+
+def test_camvid_weights_meet_cityscapes_annotations(cityscapes, random_weights, tmp_path, capsys):
+    assert main([str(cityscapes), '--weights', str(random_weights), '--engine', 'torch', '--frames', '2',
+                 '--json', str(tmp_path / 'r.json')]) == 0
+    result = json.loads((tmp_path / 'r.json').read_text())
+    assert result['coding'] == {'prediction': 'camvid', 'truth': 'cityscapes', 'scores': 'camvid'}
+    assert result['frames_evaluated'] == 2 and len(result['class_iou']) == 11
+    assert 'scored as camvid' in capsys.readouterr().out
+
+
+def test_real_camvid_scores_its_own_annotations(camvid_root, tmp_path):
+    dataset = open_dataset(camvid_root, 'val')
+    expected = ConfusionMatrix(11)
+    for index in range(0, 101, 25):
+        sample = dataset[index]
+        prediction = np.roll(sample.label, 4, 1)
+        expected.update(prediction, sample.label)
+        assert cv2.imwrite(str(tmp_path / (sample.name + '.png')), prediction)
+    # 96 of 101 frames have no prediction: scored is what there is, and the rest is told.
+    assert main([str(camvid_root), '--split', 'val', '--predictions', str(tmp_path),
+                 '--json', str(tmp_path / 'r.json')]) == 0
+    result = json.loads((tmp_path / 'r.json').read_text())
+    assert result['confusion']['counts'] == expected.counts.tolist()
+    assert (result['frames_evaluated'], result['truth_without_prediction']) == (5, 96)
+
+
+def test_damaged_files_are_told_and_the_rest_is_scored(cityscapes, tmp_path, capsys):
+    import shutil
+    root = tmp_path / 'copy'
+    shutil.copytree(str(cityscapes), str(root))
+    broken = sorted(root.glob('gtFine/val/*/*_labelIds.png'))
+    broken[0].write_bytes(b'no picture')
+    sorted((root / 'predictions').rglob('*.png'))[1].unlink()
+    assert main([str(root), '--predictions', str(root / 'predictions'), '--coding', 'labelIds',
+                 '--json', str(tmp_path / 'r.json')]) == 0
+    result = json.loads((tmp_path / 'r.json').read_text())
+    assert result['frames_evaluated'] == 3
+    assert (result['dropped_by'], result['truth_without_prediction']) == ({'refused': 1}, 1)
+    said = capsys.readouterr().out
+    assert broken[0].name in said and 'no prediction for frame' in said
+
+
+def test_wrong_coding_is_told(cityscapes, capsys):
+    assert main([str(cityscapes), '--predictions', str(cityscapes / 'predictions')]) == 0
+    assert '--coding labelIds' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('arguments, said', [
+    (['/no/such/place'], 'no such folder'),
+    (['ROOT', '--split', 'holiday'], 'holiday'),
+    (['ROOT', '--weights', '/no/such.npz'], 'such.npz'),
+    (['ROOT', '--predictions', '/no/such'], 'no such folder of predictions'),
+    (['ROOT', '--predictions', 'ROOT/leftImg8bit'], 'nothing could be scored'),
+    (['ROOT', '--compare', '/no/such.json'], 'such.json'),
+    (['ROOT', '--compare', 'ROOT/bad.json'], 'not JSON'),
+    (['ROOT', '--compare', 'ROOT/other.json'], 'no result of an evaluation'),
+    (['ROOT', '--input-size', 'wide'], 'no size'),
+    (['ROOT', '--frames', '0'], 'no number of frames')])
+def test_bad_input_is_one_line_and_code_2(cityscapes, capsys, arguments, said):
+    (cityscapes / 'bad.json').write_text('{')
+    (cityscapes / 'other.json').write_text('{"mean_iou": 0.5}')
+    try:
+        code = main([argument.replace('ROOT', str(cityscapes)) for argument in arguments])
+    except SystemExit as error:     # argparse's own
+        code = error.code
+    error = capsys.readouterr().err
+    assert code == 2 and said in error and 'Traceback' not in error
