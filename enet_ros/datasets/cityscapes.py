@@ -24,7 +24,8 @@ _MAX_JSON_BYTES = 64 << 20
 _OTHER_IDS: Dict[str, int] = {
     'unlabeled': 0, 'ego vehicle': 1, 'rectification border': 2, 'out of roi': 3, 'static': 4, 'dynamic': 5,
     'ground': 6, 'parking': 9, 'rail track': 10, 'guard rail': 14, 'bridge': 15, 'tunnel': 16,
-    'polegroup': 18, 'caravan': 29, 'trailer': 30, 'license plate': 0}
+    'polegroup': 18, 'caravan': 29, 'trailer': 30}
+_NOT_DRAWN = 'license plate'         # its id is -1: what lies below shows
 _OTHER_INSTANCES = ('caravan', 'trailer')
 
 
@@ -137,10 +138,10 @@ def draw(path: Path, classes: ClassTable) -> Tuple[np.ndarray, np.ndarray]:
         values, instances = np.zeros((height, width), np.uint8), np.zeros((height, width), np.int32)
         numbers: Dict[str, int] = {}
         for entry in data['objects']:
-            if entry.get('deleted', 0):
-                continue
             name, polygon = str(entry['label']), np.array(entry['polygon'], np.float64)
-            group = name.endswith('group') and name[:-5] in ids
+            if entry.get('deleted', 0) or name == _NOT_DRAWN:
+                continue
+            group = name not in _OTHER_IDS and name.endswith('group')
             name = name[:-5] if group else name
             if name not in ids and name not in _OTHER_IDS:
                 raise ValueError("object '{}' is no class of Cityscapes".format(name))

@@ -53,7 +53,7 @@ def ids(path: Path) -> np.ndarray:
 def indices(path: Path, table: np.ndarray, known: Iterable[int]) -> np.ndarray:
     """Read class numbers and look them up, (H, W) uint8; a number that is not `known` is refused."""
     values = ids(path)
-    accepted = np.zeros(max(values.max(initial=0) + 1, 256), bool)
+    accepted = np.zeros(max(int(values.max(initial=0)) + 1, 256), bool)
     accepted[list(known)] = True
     if values.min(initial=0) < 0 or not accepted[values].all():
         odd = values[(values < 0) | ~accepted[np.maximum(values, 0)]]
