@@ -10,11 +10,11 @@ from ..classes import IGNORE, ClassTable
 from ..datasets.camvid import sequence_and_stamp
 from ..datasets.sample import Dataset
 from ..errors import InputError
-from .by_stamp import SLACK_NS, TopicByStamp
+from .by_stamp import TopicByStamp
 from .messages import ImageMessage
-from .reading import Bag
 from .sidecar import Entry
 
+ALONE_NS = 10**8    # half a period that is supposed where a bag has only one frame
 _EPOCH_NS = re.compile(r'(?<!\d)(\d{19})(?!\d)')
 _EPOCH_S = re.compile(r'(?<!\d)(\d{9,10})[._](\d{1,9})(?!\d)')
 _CITYSCAPES = re.compile(r'_\d{6}_(\d{6})$')
@@ -35,12 +35,9 @@ class Truth(NamedTuple):
 class TopicTruth:
     """Truth on a topic of the bag, by exact stamp."""
 
-    def __init__(self, bag: Bag, topic: str, classes: ClassTable, label_ids: bool = False) -> None:
-        """Begin; InputError where the topic holds no images.
-
-        With `label_ids` the values are those of the data set's own label files.
-        """
-        self._by_stamp = TopicByStamp(bag, topic)
+    def __init__(self, by_stamp: TopicByStamp, classes: ClassTable, label_ids: bool = False) -> None:
+        """Begin; with `label_ids` the values are those of the data set's own label files."""
+        self._by_stamp = by_stamp
         self._classes = classes
         self._table = classes.id_table() if label_ids else np.arange(256, dtype=np.uint8)
         void = self._table >= len(classes)
@@ -84,14 +81,14 @@ class FolderTruth:
         self._sidecar = sidecar or {}
         by_name = {stamp: entry.name for stamp, entry in self._sidecar.items()}
         self.matching: Dict[str, Any] = {'by': 'sidecar'}
-        if not by_name and any(_stem(frame_id) in names for _, frame_id in stamps):
+        if not by_name and any(stem_of(frame_id) in names for _, frame_id in stamps):
             by_name = dict(stamps)
             self.matching = {'by': 'name'}
         if by_name:
-            self._plan = {stamp: names[_stem(name)] for stamp, name in by_name.items()
-                          if _stem(name) in names}
+            self._plan = {stamp: names[stem_of(name)] for stamp, name in by_name.items()
+                          if stem_of(name) in names}
         else:
-            self._plan, residuals = nearest([stamp for stamp, _ in stamps], _times(dataset, offset_s))
+            self._plan, residuals = nearest([stamp for stamp, _ in stamps], times_of(dataset, offset_s))
             self.matching = {'by': 'nearest', 'residual_ms_max': max(residuals, default=0) / 1e6,
                              'residual_ms_mean': sum(residuals) / max(len(residuals), 1) / 1e6}
         self.found = 0
@@ -124,7 +121,7 @@ def nearest(stamps: Iterable[int], times: Dict[int, int]) -> Tuple[Dict[int, int
     ordered = np.array(sorted(set(stamps)), np.int64)
     if not len(ordered) or not times:
         return {}, []
-    limit = int(np.median(np.diff(ordered))) // 2 if len(ordered) > 1 else SLACK_NS
+    limit = int(np.median(np.diff(ordered))) // 2 if len(ordered) > 1 else ALONE_NS
     pairs = []
     for time, index in times.items():
         at = int(np.searchsorted(ordered, time))
@@ -156,7 +153,7 @@ def stamp_of_name(name: str) -> Optional[int]:
     return None if seconds is None else int(round(seconds * 1e9))
 
 
-def _times(dataset: Dataset, offset_s: float) -> Dict[int, int]:
+def times_of(dataset: Dataset, offset_s: float) -> Dict[int, int]:
     """Return the folder's times, ns -> index, from names, else from the samples themselves."""
     times: Dict[int, int] = {}
     for index, name in enumerate(dataset.names()):
@@ -171,6 +168,6 @@ def _times(dataset: Dataset, offset_s: float) -> Dict[int, int]:
     return times
 
 
-def _stem(name: str) -> str:
+def stem_of(name: str) -> str:
     """Return a file name without folder and image suffix."""
     return re.sub(r'\.(png|jpe?g|bmp|ppm|tiff?)$', '', name.replace('\\', '/').rsplit('/', 1)[-1], flags=re.I)
