@@ -1,7 +1,7 @@
 """Listens to a segmentation node under soak, in a thread of its own, and keeps the ledger."""
 
 import threading
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from typing import Any, List, Optional, Sequence
 
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.srv import ChangeState, GetState
@@ -20,13 +20,12 @@ QUEUE = 5000        # timings that may wait here while this process is starved
 
 
 class SoakWatcher:
-    """Feeds a Ledger from ~/timing, ~/labels and /diagnostics; calls the node's lifecycle services."""
+    """Feeds a Ledger from ~/timing and ~/labels; calls the node's lifecycle services."""
 
     def __init__(self, cameras: Sequence[str], segmentation: str = 'segmentation_node') -> None:
         self.ledger = Ledger()
         self.timings: List[FrameTiming] = []        # of segmented frames
-        self._transport: Dict[str, List[int]] = {camera: [0, 0] for camera in cameras}
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
         self._context = rclpy.Context()
         rclpy.init(args=[], context=self._context, signal_handler_options=SignalHandlerOptions.NO)
         self._node = Node('soak_watcher', context=self._context)
@@ -35,18 +34,11 @@ class SoakWatcher:
         for camera in cameras:
             self._node.create_subscription(Image, '{}/{}/labels'.format(segmentation, camera),
                                            self._on_labels, QoSProfile(depth=100))
-        self._node.create_subscription(
-            DiagnosticArray, '/diagnostics', self._on_diagnostics, QoSProfile(depth=10))
         self._visitor: Any = None
         self._clients = {kind: self._node.create_client(kind, '{}/{}'.format(segmentation, service))
                          for kind, service in ((ChangeState, 'change_state'), (GetState, 'get_state'))}
         self._thread = threading.Thread(target=self._spin, name='watcher', daemon=True)
         self._thread.start()
-
-    @property
-    def lost_in_transport(self) -> int:
-        """Images missing in the publishers' numbering, as the node counts them, over all its lives."""
-        return sum(before + now for before, now in self._transport.values())
 
     def state(self, timeout: float = 2.0) -> str:
         """Return the node's lifecycle state, '' where it does not answer."""
@@ -59,11 +51,6 @@ class SoakWatcher:
         request.transition.id = transition
         answer = self._call(ChangeState, request, timeout)
         return answer is not None and answer.success
-
-    def wait(self, condition: Callable[[], bool], timeout: float) -> bool:
-        """Wait until a condition holds, looking again whenever something was heard; False on timeout."""
-        with self._changed:
-            return self._changed.wait_for(condition, timeout)
 
     def visit(self, topic: str) -> None:
         """Subscribe for a while: a second call, or `leave`, ends it abruptly."""
@@ -92,32 +79,18 @@ class SoakWatcher:
 
     def _on_timing(self, message: DiagnosticArray) -> None:
         key = parse_frame_id(message.header.frame_id)
-        with self._changed:
+        with self._lock:
             for status in message.status:
                 timing = FrameTiming.from_items(
                     status.name, status.message, [(item.key, item.value) for item in status.values])
-                self.ledger.told(key, timing.outcome)
+                self.ledger.told(key, timing.outcome, timing.sequence)
                 if timing.outcome == SEGMENTED:
                     self.timings.append(timing)
-            self._changed.notify_all()
 
     def _on_labels(self, message: Image) -> None:
-        with self._changed:
+        with self._lock:
             self.ledger.label(parse_frame_id(message.header.frame_id), message.height, message.width,
                               len(message.data))
-
-    def _on_diagnostics(self, message: DiagnosticArray) -> None:
-        with self._changed:
-            for status in message.status:
-                camera = status.name.rsplit(': ', 1)[-1]
-                values = {item.key: item.value for item in status.values}
-                if camera in self._transport and 'lost_in_transport' in values:
-                    counts = self._transport[camera]
-                    lost = int(values['lost_in_transport'])
-                    if lost < counts[1]:        # another process counts from zero
-                        counts[0] += counts[1]
-                    counts[1] = lost
-            self._changed.notify_all()
 
     def _spin(self) -> None:
         executor = SingleThreadedExecutor(context=self._context)

@@ -2,11 +2,12 @@
 
 from collections import Counter
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, Dict, List, NamedTuple, Tuple
 
 from ..metrics.timing import SEGMENTED
 
 FrameKey = Tuple[str, int]      # camera, number
+_REFUSALS = ('refused', 'engine_error')
 
 
 class Published(NamedTuple):
@@ -20,6 +21,13 @@ class Published(NamedTuple):
     decodable: bool
 
 
+class Told(NamedTuple):
+    """What the node said of a frame: its outcome, and which of the received frames it was."""
+
+    outcome: str
+    sequence: int
+
+
 class Ledger:
     """Collects what cameras sent and what the node said became of it.
 
@@ -30,15 +38,15 @@ class Ledger:
     def __init__(self) -> None:
         self.wrong: List[str] = []
         self.labels = 0
-        self._told: Dict[FrameKey, str] = {}
+        self._told: Dict[FrameKey, Told] = {}
         self._sizes: Dict[FrameKey, Tuple[int, int]] = {}
         self._outages: List[Tuple[float, float]] = []
 
-    def told(self, key: FrameKey, outcome: str) -> None:
+    def told(self, key: FrameKey, outcome: str, sequence: int) -> None:
         """Take what the node's timing says about a frame."""
         if key in self._told:
-            self.wrong.append('frame {} told twice: {} and {}'.format(key, self._told[key], outcome))
-        self._told[key] = outcome
+            self.wrong.append('frame {} told twice: {} and {}'.format(key, self._told[key].outcome, outcome))
+        self._told[key] = Told(outcome, sequence)
 
     def label(self, key: FrameKey, height: int, width: int, size: int) -> None:
         """Take a label image; `size` is its data's length in bytes."""
@@ -59,56 +67,70 @@ class Ledger:
         """How many frames' fate is known."""
         return len(self._told)
 
-    def outcomes(self) -> Dict[str, int]:
-        """Return how many frames came to each outcome so far."""
-        return dict(Counter(self._told.values()))
-
-    def balance(self, published: List[Published], lost_in_transport: int) -> Dict[str, Any]:
-        """Set what was sent against what was told.
-
-        `lost_in_transport` is what the node itself counted missing in the publishers' numbering.
-        """
-        known: Set[FrameKey] = {frame.key for frame in published}
-        missing = [frame for frame in published if frame.key not in self._told]
-        outages = self._outages_by_camera(published)
-        during_outage = [frame for frame in missing if any(
-            begin <= frame.at <= end for begin, end in outages[frame.key[0]])]
-        unexplained = len(missing) - len(during_outage)
-        counts = self.outcomes()
-        dropped = {reason: count for reason, count in counts.items() if reason != SEGMENTED}
+    def balance(self, published: List[Published]) -> Dict[str, Any]:
+        """Set what was sent, in the order of sending, against what was told."""
+        counts = Counter(told.outcome for told in self._told.values())
+        dropped = {reason: count for reason, count in sorted(counts.items()) if reason != SEGMENTED}
+        lost: Counter = Counter(lost_in_transport=0, lost_in_outages=0, lost_without_reason=0)
+        for camera in sorted({frame.key[0] for frame in published}):
+            lost.update(self._losses([frame for frame in published if frame.key[0] == camera]))
         self._check(published)
-        strangers = sum(key not in known for key in self._told)
-        if strangers:
-            self.wrong.append('{} frames were told that nobody sent'.format(strangers))
-        return {
-            'frames_published': len(published), 'frames_in': sum(counts.values()),
-            'frames_segmented': counts.get(SEGMENTED, 0), 'frames_dropped': sum(dropped.values()),
+        result = {
+            'frames_published': len(published), 'frames_in': len(self._told),
+            'frames_segmented': counts[SEGMENTED], 'frames_dropped': sum(dropped.values()),
             'dropped_by': dropped, 'labels_received': self.labels,
-            'lost_in_transport': min(unexplained, lost_in_transport),
-            'lost_in_transport_by_numbers': lost_in_transport, 'lost_in_outages': len(during_outage),
-            'lost_without_reason': max(0, unexplained - lost_in_transport),
             'faults_injected': dict(Counter(frame.fault for frame in published if frame.fault)),
             'wrong': self.wrong[:100], 'wrong_count': len(self.wrong)}
+        result.update(lost)
+        return result
 
-    def _outages_by_camera(self, published: List[Published]) -> Dict[str, List[Tuple[float, float]]]:
-        told: Dict[str, List[float]] = {frame.key[0]: [] for frame in published}
-        for frame in published:
-            if frame.key in self._told:
-                told[frame.key[0]].append(frame.at)
-        return {camera: [(begin, min((at for at in times if at >= up), default=float('inf')))
-                         for begin, up in self._outages] for camera, times in told.items()}
+    def _losses(self, frames: List[Published]) -> Dict[str, int]:
+        """Tell apart why the frames of one camera that were not told are missing.
+
+        The node numbers the frames it receives. Where the numbers of two frames told follow on each
+        other, those sent in between never arrived; where they do not, the node had some of them and
+        said nothing: lost without a reason.
+        """
+        lost: Counter = Counter()
+        outages = self._outages_of(frames)
+        missing: List[Published] = []
+        previous = -1       # the first frame that the node receives has number 0
+        for frame in frames:
+            told = self._told.get(frame.key)
+            if told is None:
+                missing.append(frame)
+                continue
+            out = sum(any(begin <= gone.at <= end for begin, end in outages) for gone in missing)
+            skipped = told.sequence - previous - 1
+            silent = len(missing) - out if skipped < 0 else skipped
+            if skipped > len(missing) or (skipped < 0 and not any(
+                    begin <= frame.at <= end for begin, end in outages)):
+                self.wrong.append('frame {} is number {} after {}'.format(frame.key, told.sequence, previous))
+            lost.update(lost_without_reason=silent, lost_in_outages=min(out, len(missing) - silent),
+                        lost_in_transport=max(0, len(missing) - silent - out))
+            previous, missing = told.sequence, []
+        lost['lost_without_reason'] += len(missing)
+        return lost
+
+    def _outages_of(self, frames: List[Published]) -> List[Tuple[float, float]]:
+        told = [frame.at for frame in frames if frame.key in self._told]
+        return [(begin, min((at for at in told if at >= up), default=float('inf')))
+                for begin, up in self._outages]
 
     def _check(self, published: List[Published]) -> None:
         for frame in published:
-            outcome: Optional[str] = self._told.get(frame.key)
-            size = self._sizes.get(frame.key)
+            told, size = self._told.get(frame.key), self._sizes.get(frame.key)
             if size is not None and size != (frame.height, frame.width):
                 self.wrong.append('labels of frame {} are {}x{}, the image is {}x{}'.format(
                     frame.key, size[1], size[0], frame.width, frame.height))
-            if outcome == SEGMENTED and not frame.decodable:
+            if told is not None and told.outcome == SEGMENTED and not frame.decodable:
                 self.wrong.append('frame {} ({}) was segmented'.format(frame.key, frame.fault))
-            if outcome in ('refused', 'engine_error') and frame.decodable:
-                self.wrong.append('frame {} ({}) was {}'.format(frame.key, frame.fault or 'good', outcome))
+            if told is not None and told.outcome in _REFUSALS and frame.decodable:
+                self.wrong.append('frame {} ({}) was {}'.format(
+                    frame.key, frame.fault or 'good', told.outcome))
+        strangers = set(self._told) - {frame.key for frame in published}
+        if strangers:
+            self.wrong.append('{} frames were told that nobody sent'.format(len(strangers)))
 
 
 def read_log(path: Path, camera: str) -> List[Published]:

@@ -185,7 +185,7 @@ class Soak:
         for name, code in codes.items():
             if code != 0:
                 self._watcher.ledger.wrong.append('{} ended with code {}'.format(name, code))
-        summary = self._watcher.ledger.balance(published, self._watcher.lost_in_transport)
+        summary = self._watcher.ledger.balance(published)
         summary.update(
             seed=self._options.seed, duration_s=self._options.duration, engine_rate_hz=held,
             camera_rate_hz=rate, disturbances=self._disturbances,

@@ -1,4 +1,4 @@
-"""Transitions of a real segmentation_node in every order, a hundred times, with images coming in all the while."""
+"""Transitions of a real segmentation_node in every order, while images never stop coming in."""
 
 import gc
 from pathlib import Path
