@@ -1,12 +1,13 @@
 """Messages of one topic found by the stamps of another."""
 
 from collections import OrderedDict
-from typing import Optional
+from typing import Iterator, Optional
 
 from .messages import ImageMessage
 from .reading import Bag
+from .salvage import Message
 
-SLACK_NS = 10**9            # how far apart the stamps of two topics may be out of order
+SLACK_NS = 3 * 10**8        # how far a topic's stamps may be out of order
 MAX_AHEAD = 256             # messages kept for frames that have not come yet ...
 MAX_AHEAD_BYTES = 256 << 20     # ... and their size
 RECENT = 4096               # stamps remembered to tell duplicates
@@ -32,15 +33,14 @@ class Recent:
 class TopicByStamp:
     """Messages of an image topic, found by their exact stamp while another topic is read.
 
-    It reads its topic on its own, just as far ahead as the frames need, so that memory does not depend on
-    the bag's length or on which topic was recorded first.
+    It reads just as far ahead as the frames need, so that memory does not depend on the bag's length or on
+    which topic was recorded first.
     """
 
-    def __init__(self, bag: Bag, topic: str) -> None:
-        """Begin; InputError where the topic holds no images."""
-        self.bag, self.topic = bag, topic
-        self._messages = bag.images(topic)
-        bag.image_topic(topic)
+    def __init__(self, bag: Bag, topic: str, messages: Optional[Iterator[Message]] = None) -> None:
+        """Begin; `messages` as in `Bag.images`. InputError where the topic holds no images."""
+        self.bag, self.topic = bag, bag.image_topic(topic).name
+        self._messages = bag.images(topic, messages)
         self._ahead: 'OrderedDict[int, ImageMessage]' = OrderedDict()
         self._bytes = 0
         self._recent = Recent()

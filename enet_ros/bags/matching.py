@@ -2,16 +2,17 @@
 
 import json
 from pathlib import Path
-from typing import Any, Dict, Iterator, NamedTuple, Optional
+from typing import Dict, Iterator, NamedTuple, Optional, Union
 
 from ..classes import ClassTable
-from ..datasets import open_dataset
+from ..datasets import Dataset, open_dataset
 from ..errors import InputError
 from ..metrics.coverage import Coverage, Frame
 from . import sidecar
 from .by_stamp import SEVERAL, Recent, TopicByStamp
 from .messages import ImageMessage
 from .reading import Bag
+from .shared import Shared
 from .truth import FolderTruth, TopicTruth
 
 TRUTH_TOPICS = ('ground_truth',)
@@ -50,23 +51,32 @@ class Source:
         self.bag, self.choice = bag, choice
         self.topic = frame_topic(bag, choice)
         self.entries = _sidecar(bag, choice)
-        dataset = None
-        if choice.truth_folder is not None:
-            dataset = open_dataset(choice.truth_folder, choice.split)
-        self.truth_topic = None if dataset is not None else choice.truth or truth_topic(bag)
+        dataset = open_dataset(choice.truth_folder, choice.split) if choice.truth_folder else None
         self.true = truth_classes(bag, choice) or (dataset.classes if dataset is not None else None)
         if self.true is None:
             raise InputError('{}: nothing tells what its ground truth means; name a class table '
                              '(--truth-classes camvid)'.format(bag.path))
-        self.truth: Any
-        if dataset is not None:
-            stamps = [] if self.entries else [(m.stamp_ns, m.header.frame_id) for m in bag.images(self.topic)]
-            self.truth = FolderTruth(dataset, stamps, self.entries, choice.offset_s)
-        else:
-            self.truth = TopicTruth(bag, self.truth_topic, self.true, choice.truth_ids)
-        self._pictures = None
+        topics = {'frames': self.topic}
+        if dataset is None:
+            topics['truth'] = bag.image_topic(choice.truth or truth_topic(bag)).name
         if choice.predictions and choice.pictures:
-            self._pictures = TopicByStamp(bag, choice.image or image_topic(bag))
+            topics['pictures'] = bag.image_topic(choice.image or image_topic(bag)).name
+        if len(set(topics.values())) < len(topics):
+            raise InputError('{}: one topic cannot be two of {}'.format(bag.path, ', '.join(topics)))
+        shared = Shared(bag.messages, list(topics.values()))
+        self._messages = {role: shared.stream(topic) for role, topic in topics.items()}
+        self.truth = self._truth(dataset, topics)
+        self._pictures = None
+        if 'pictures' in topics:
+            self._pictures = TopicByStamp(bag, topics['pictures'], self._messages['pictures'])
+
+    def _truth(self, dataset: Optional[Dataset], topics: Dict[str, str]) -> Union[FolderTruth, TopicTruth]:
+        bag, choice = self.bag, self.choice
+        if dataset is None:
+            by_stamp = TopicByStamp(bag, topics['truth'], self._messages['truth'])
+            return TopicTruth(by_stamp, self.true, choice.truth_ids)
+        stamps = [] if self.entries else [(m.stamp_ns, m.header.frame_id) for m in bag.images(self.topic)]
+        return FolderTruth(dataset, stamps, self.entries, choice.offset_s)
 
     def frames(self, coverage: Coverage, predicted: Optional[ClassTable] = None) -> Iterator[Frame]:
         """Yield the frames; what is lost, doubled or unreadable goes into `coverage`.
@@ -74,7 +84,7 @@ class Source:
         `predicted` is the coding of the predictions, where those are read.
         """
         choice, recent, seen = self.choice, Recent(), 0
-        for place, message in enumerate(self.bag.images(self.topic)):
+        for place, message in enumerate(self.bag.images(self.topic, self._messages['frames'])):
             if choice.stop is not None and place >= choice.stop:
                 break
             is_new = recent.is_new(message.stamp_ns)

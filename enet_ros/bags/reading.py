@@ -93,13 +93,14 @@ class Bag:
                     continue
                 yield message
 
-    def images(self, topic: str) -> Iterator[ImageMessage]:
+    def images(self, topic: str, messages: Optional[Iterator[Message]] = None) -> Iterator[ImageMessage]:
         """Yield the image messages of a topic; broken ones are told and left out.
 
-        InputError where the bag has no such topic or it holds no images.
+        `messages` are the topic's messages where they are read already (see `shared.Shared`). InputError
+        where the bag has no such topic or it holds no images.
         """
         type_ = self.image_topic(topic).type
-        for message in self.messages([topic]):
+        for message in self.messages([topic]) if messages is None else messages:
             try:
                 yield ImageMessage(topic, type_, message.log_ns, message.data)
             except MessageError as error:
