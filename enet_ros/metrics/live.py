@@ -23,9 +23,14 @@ class LiveEvaluation:
     not scored again.
     """
 
-    def __init__(self, tally: Tally, depth: int = 120) -> None:
-        """Wait with at most `depth` images of each stream for their counterparts."""
+    def __init__(self, tally: Tally, depth: int = 120, announced: int = 0) -> None:
+        """Wait with at most `depth` images of each stream for their counterparts.
+
+        `announced` is how many annotations there are where that is known (a folder), 0 elsewhere; those
+        that no frame asked for are then told as 'not_seen'.
+        """
         self.tally = tally
+        self._announced = announced
         self.predictions = self.truths = self.repeated = 0
         self.refused: Dict[str, int] = {}
         self._predictions = _Pending(depth)
@@ -106,6 +111,8 @@ class LiveEvaluation:
         for stamp_ns in self._truths:
             reason = self._reason(stamp_ns)
             without[reason] = without.get(reason, 0) + 1
+        if self._announced > self.truths:
+            without['not_seen'] = without.get('not_seen', 0) + self._announced - self.truths
         heard = bool(self._counted)
         dropped = {reason: self._counted.get(reason, 0) for reason in DROP_REASONS}
         return {
@@ -114,7 +121,7 @@ class LiveEvaluation:
             'frames_dropped': sum(dropped.values()) if heard else None,
             'dropped_by': dropped if heard else None,
             'frames_evaluated': self.tally.frames,
-            'predictions': self.predictions, 'truth_frames': self.truths,
+            'predictions': self.predictions, 'truth_frames': max(self.truths, self._announced),
             'truth_without_prediction': sum(without.values()), 'truth_without_prediction_by': without,
             'prediction_without_truth': self._unused + len(self._predictions),
             'repeated': self.repeated, 'refused': dict(self.refused), 'matching': {'by': 'stamp'}}

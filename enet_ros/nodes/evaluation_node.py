@@ -2,11 +2,10 @@
 
 import json
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 import numpy as np
-from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
@@ -15,40 +14,22 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
-from ..classes import ClassTable
 from ..errors import InputError
 from ..evaluation import provenance
 from ..images import to_array
 from ..metrics.gallery import FrameScore
 from ..metrics.live import LiveEvaluation
-from ..metrics.scores import ABSENT
 from ..metrics.tally import Tally
-from ..metrics.timing import FrameTiming, monotonic_ns
+from ..metrics.timing import SEGMENTED, FrameTiming, monotonic_ns
 from ..reports.frames import FrameCsv
 from ..tools.cli import plain, write_json
 from ..weights import load
+from . import evaluation_parameters as parameters
 from .runtime import Stop
 from .telling import Teller
 
 MASKS = ('mono8', '8UC1')
 QUEUE = 50      # messages: labels and truth come in bursts where a replay is faster than this node
-
-# name: (default, description, (least, most) or None)
-PARAMETERS: Dict[str, Tuple[Any, str, Optional[Tuple[Any, Any]]]] = {
-    'weights': ('', 'weights that made the labels: they name the classes, and stand in the result', None),
-    'prediction_classes': ('', 'class table of the labels, a shipped name or a YAML file; empty: that of the '
-                           'weights or, without weights, camvid', None),
-    'truth_classes': ('', 'class table of the annotations; empty: that of the labels', None),
-    'output': ('', 'JSON file for the result, written at the end and by ~/save', None),
-    'report': ('', 'HTML file for the report, written at the end and by ~/save', None),
-    'csv': ('', 'CSV file with one line per scored frame', None),
-    'absent': ('skip', 'classes with neither truth nor prediction: skip them in means, or zero', None),
-    'boundary': (True, 'also measure boundary IoU', None),
-    'depth': (120, 'images of each topic that may wait for their counterpart', (1, 10000)),
-    'period': (1.0, 'seconds between summaries', (0.05, 3600.0)),
-    'exit_after_idle': (0.0, 'seconds without labels or truth after which the node ends; 0: never',
-                        (0.0, 86400.0)),
-}
 
 
 class EvaluationNode(Node):
@@ -57,11 +38,10 @@ class EvaluationNode(Node):
     def __init__(self, stop: Stop) -> None:
         super().__init__('evaluation_node')
         self._stop = stop
-        self._parameters = {name: self._declare(name, *entry) for name, entry in PARAMETERS.items()}
-        if self._parameters['absent'] not in ABSENT:
-            raise InputError("parameter absent is '{}': use skip or zero".format(self._parameters['absent']))
+        self._parameters = parameters.declare(self)
         self._checkpoint = load(self._parameters['weights']) if self._parameters['weights'] else None
-        self._tables = self._class_tables()
+        self._folder = parameters.open_folder(self._parameters)
+        self._tables = parameters.class_tables(self._parameters, self._checkpoint, self._folder)
         self._tell = Teller(self.get_logger())
         self._csv = FrameCsv(self._parameters['csv']) if self._parameters['csv'] else None
         self._last_heard_ns = monotonic_ns()
@@ -70,38 +50,19 @@ class EvaluationNode(Node):
         self._live = self._begin()
         self._connect()
 
-    def _declare(self, name: str, default: Any, description: str, limits: Any) -> Any:
-        descriptor = ParameterDescriptor(description=description, read_only=True)
-        if limits and isinstance(default, int):
-            descriptor.integer_range = [IntegerRange(from_value=limits[0], to_value=limits[1], step=0)]
-        elif limits:
-            # Dynamic typing lets a user write period:=2; rclpy would refuse the whole number for a double.
-            descriptor.dynamic_typing = True
-            descriptor.floating_point_range = [FloatingPointRange(from_value=limits[0], to_value=limits[1])]
-        value = self.declare_parameter(name, default, descriptor).value
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if limits and not (number and limits[0] <= value <= limits[1]):
-            raise InputError('parameter {} is {!r}; it is a number from {} to {}'.format(
-                name, value, *limits))
-        return value
-
-    def _class_tables(self) -> Tuple[ClassTable, ClassTable]:
-        named = self._parameters['prediction_classes']
-        if named or self._checkpoint is None:
-            predicted = ClassTable.load(named or 'camvid')
-        else:
-            predicted = self._checkpoint.classes
-        true = self._parameters['truth_classes']
-        return predicted, ClassTable.load(true) if true else predicted
-
     def _begin(self) -> LiveEvaluation:
         exhibits = 6 if self._parameters['report'] else 0
         tally = Tally(*self._tables, boundary=self._parameters['boundary'], exhibits=exhibits)
-        return LiveEvaluation(tally, self._parameters['depth'])
+        announced = 0
+        if self._folder is not None:
+            self._folder.forget()
+            announced = len(self._folder)
+        return LiveEvaluation(tally, self._parameters['depth'], announced)
 
     def _connect(self) -> None:
-        topics = [(Image, 'labels', self._on_labels), (Image, 'ground_truth', self._on_truth),
-                  (DiagnosticArray, 'timing', self._on_timing)]
+        topics = [(Image, 'labels', self._on_labels), (DiagnosticArray, 'timing', self._on_timing)]
+        if self._folder is None:
+            topics.append((Image, 'ground_truth', self._on_truth))
         if self._parameters['report']:
             topics.append((Image, 'image', self._on_image))
         for kind, topic, callback in topics:
@@ -130,19 +91,38 @@ class EvaluationNode(Node):
             self._live.refuse(topic + '_unreadable')
             self._tell.warn('{}: {}'.format(topic, error))
             return
-        frame: Optional[FrameScore] = receive(_stamp_ns(message), labels, message.header.frame_id)
+        stamp_ns, frame_id = stamp_of(message), message.header.frame_id
+        if topic == 'labels':
+            self._truth_from_folder(stamp_ns, frame_id)
+        frame: Optional[FrameScore] = receive(stamp_ns, labels, frame_id)
         if frame is not None and self._csv is not None:
             self._csv.write(frame)
+
+    def _truth_from_folder(self, stamp_ns: int, frame_id: str = '') -> None:
+        if self._folder is None:
+            return
+        try:
+            truth = self._folder.find(stamp_ns, frame_id)
+        except InputError as error:
+            self._live.refuse('annotation_unreadable')
+            self._tell.warn(str(error))
+            return
+        if truth is not None:
+            self._live.truth(stamp_ns, truth, frame_id)
 
     def _on_timing(self, message: DiagnosticArray) -> None:
         for status in message.status:
             items = [(item.key, item.value) for item in status.values]
-            self._live.timing(FrameTiming.from_items(status.name, status.message, items))
+            timing = FrameTiming.from_items(status.name, status.message, items)
+            self._live.timing(timing)
+            if timing.outcome != SEGMENTED:
+                # Its annotation, if any, is one without prediction, and the reason is known.
+                self._truth_from_folder(timing.stamp_ns)
 
     def _on_image(self, message: Image) -> None:
         image, order = to_array(message.data, message.height, message.width, message.encoding,
                                 message.step, bool(message.is_bigendian))
-        self._live.image(_stamp_ns(message), image if order == 'rgb' else image[..., ::-1])
+        self._live.image(stamp_of(message), image if order == 'rgb' else image[..., ::-1])
 
     def _on_save(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         try:
@@ -193,8 +173,9 @@ class EvaluationNode(Node):
     def result(self) -> Dict[str, Any]:
         """Return the result as the tools write it: scores, coverage and what makes them reproducible."""
         result = self._live.result(self._parameters['absent'])
-        sources = {'source': '{} against {}'.format(*[
-            self.resolve_topic_name(topic) for topic in ('labels', 'ground_truth')])}
+        sources = {'source': '{} against {}'.format(
+            self.resolve_topic_name('labels'),
+            self._parameters['annotations'] or self.resolve_topic_name('ground_truth'))}
         if self._checkpoint is not None:
             sources['weights'] = '{} (sha256 {})'.format(self._checkpoint.origin, self._checkpoint.sha256)
         result['provenance'] = provenance(**sources)
@@ -238,7 +219,8 @@ def _mask(message: Image) -> np.ndarray:
     return np.ascontiguousarray(image[..., 0])
 
 
-def _stamp_ns(message: Any) -> int:
+def stamp_of(message: Any) -> int:
+    """Return a message's header stamp in ns."""
     return int(message.header.stamp.sec) * 10**9 + int(message.header.stamp.nanosec)
 
 

@@ -112,3 +112,12 @@ def test_the_account_always_adds_up(events, depth):
     assert coverage['truth_frames'] == coverage['frames_evaluated'] + coverage['truth_without_prediction']
     assert coverage['predictions'] == coverage['frames_evaluated'] + coverage['prediction_without_truth']
     assert len(events) == coverage['predictions'] + coverage['truth_frames'] + coverage['repeated']
+
+
+def test_announced_annotations_that_no_frame_met_are_told():
+    evaluation = LiveEvaluation(Tally(CAMVID, CAMVID, boundary=False), 5, announced=10)
+    evaluation.truth(1, LABELS)
+    evaluation.prediction(1, LABELS)
+    coverage = evaluation.coverage()
+    assert (coverage['truth_frames'], coverage['truth_without_prediction']) == (10, 9)
+    assert coverage['truth_without_prediction_by'] == {'not_seen': 9}

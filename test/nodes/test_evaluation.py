@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import cv2
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 import numpy as np
 import pytest
@@ -186,3 +187,34 @@ def test_bad_parameters_end_in_one_line(start, name, value, said):
     assert process.returncode == 2
     assert said in error and 'Traceback' not in error
     assert len(error.strip().splitlines()) == 1
+
+
+def test_truth_from_a_folder_meets_labels_by_time(peer, start, tmp_path):
+    folder = tmp_path / 'camvid'
+    truths = {}
+    for kind in ('val', 'valannot'):
+        (folder / kind).mkdir(parents=True)
+    for stamp, _, truth in images(4):
+        name = '0016E5_{:05d}.png'.format(30 * stamp)       # 30 Hz: the frame at `stamp` seconds
+        truths[stamp] = truth
+        cv2.imwrite(str(folder / 'val' / name), np.zeros(truth.shape + (3,), np.uint8))
+        cv2.imwrite(str(folder / 'valannot' / name), truth)
+    (folder / 'val.txt').write_text(''.join('val/{0} valannot/{0}\n'.format(path.name)
+                                            for path in sorted((folder / 'val').iterdir())))
+    process = start(annotations=folder, split='val', truth_offset=100)
+    peer.until(lambda: peer.topics['labels'].get_subscription_count()
+               and peer.topics['timing'].get_subscription_count())
+    expected = Tally(ClassTable.load('camvid'), ClassTable.load('camvid'))
+    peer.tell(0, 'superseded')
+    for stamp, prediction, truth in images(3):
+        if stamp:
+            peer.tell(stamp, 'segmented')
+            peer.send('labels', prediction, stamp)
+            expected.add(prediction, truth)
+    peer.until(lambda: peer.summaries and peer.summaries[-1]['frames_evaluated'] == 2
+               and peer.summaries[-1]['frames_in'] == 3)
+    summary = peer.summaries[-1]
+    assert summary['mean_iou'] == pytest.approx(expected.result()['mean_iou'], abs=1e-12)
+    assert summary['truth_frames'] == 4
+    assert summary['truth_without_prediction_by'] == {'superseded': 1, 'not_seen': 1}
+    end(process)
