@@ -11,7 +11,6 @@ from typing import Optional, Tuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 
 class PoolWithCode(nn.Module):
@@ -26,9 +25,11 @@ class PoolWithCode(nn.Module):
         A code is 0, 1, 2 or 3: the winner's place in its cell, row by row, the first one on ties,
         as in `torch.nn.MaxPool2d`.
         """
-        height, width = x.shape[-2:]
-        if height % 2 or width % 2:
-            x = F.pad(x, (0, width % 2, 0, height % 2), value=torch.finfo(x.dtype).min)
+        # A copy of the last row or column ties with it and so never wins.
+        if x.shape[-1] % 2:
+            x = torch.cat((x, x[..., -1:]), -1)
+        if x.shape[-2] % 2:
+            x = torch.cat((x, x[..., -1:, :]), -2)
         x00, x01 = x[..., 0::2, 0::2], x[..., 0::2, 1::2]
         x10, x11 = x[..., 1::2, 0::2], x[..., 1::2, 1::2]
         top, bottom = torch.max(x00, x01), torch.max(x10, x11)

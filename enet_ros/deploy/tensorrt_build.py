@@ -1,0 +1,89 @@
+"""Building a TensorRT engine from an inference graph, and checking what was built."""
+
+from typing import Any, List, NamedTuple, Tuple
+
+import numpy as np
+import torch
+
+from .engine import Engine, EngineError
+from .tensorrt_trace import record
+
+# Least share of equal labels, and largest RMS error of logits over their RMS, against fp32.
+_AGREEMENT = {'fp16': 0.98, 'fp32': 0.999}
+_ERROR = {'fp16': 0.05, 'fp32': 0.005}
+
+
+class Built(NamedTuple):
+    """A serialized engine and the number of layers that it was made from."""
+
+    plan: bytes
+    layers: int
+
+
+def build(graph: torch.nn.Module, input_size: Tuple[int, int], precision: str, workspace: int,
+          prelu: str = 'pointwise') -> Built:
+    """Build an engine for batch 1 at (height, width); `workspace` is what TensorRT may use, in bytes.
+
+    The graph is traced on the CPU in fp32; with 'fp16' the engine's input and output are fp16 too.
+    EngineError with TensorRT's own words where it fails.
+    """
+    import tensorrt as trt
+
+    errors: List[str] = []
+
+    class Log(trt.ILogger):
+        """Keep what goes wrong."""
+
+        def __init__(self) -> None:
+            trt.ILogger.__init__(self)
+
+        def log(self, severity: Any, message: str) -> None:
+            """Keep errors only: a build says thousands of things."""
+            if severity in (trt.ILogger.ERROR, trt.ILogger.INTERNAL_ERROR):
+                errors.append(message)
+
+    recorded = record(graph, torch.zeros((1, 3) + tuple(input_size)), logger=Log(), prelu=prelu)
+    network, config = recorded.network, recorded.config
+    for tensor in (network.get_input(0), network.get_output(0)):
+        tensor.location = trt.TensorLocation.DEVICE     # torch2trt took it from the CPU example
+        tensor.dtype = trt.float16 if precision == 'fp16' else trt.float32
+    if precision == 'fp16':
+        config.set_flag(trt.BuilderFlag.FP16)
+    if hasattr(config, 'set_memory_pool_limit'):
+        config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, workspace)
+    else:       # before 8.4
+        config.max_workspace_size = workspace
+    plan = recorded.builder.build_serialized_network(network, config)
+    if plan is None:
+        raise EngineError('TensorRT built nothing: ' + ('; '.join(errors[-3:]) or 'it does not say why'))
+    return Built(bytes(plan), network.num_layers)
+
+
+def check(engine: Engine, graph: torch.nn.Module) -> None:
+    """Compare an engine with its graph in fp32 on a frame it never saw; EngineError where they differ.
+
+    A network with a frozen tensor is right on the input it was traced with, and only on that.
+    """
+    frame = unseen_frame(engine.input_size)
+    with torch.no_grad():
+        image = torch.from_numpy(frame).permute(2, 0, 1)[None].float() / 255
+        truth = graph(image)[0].numpy()
+    logits, labels = engine.logits(frame), engine.labels(frame)
+    agreement = float(np.mean(labels == truth.argmax(0)))
+    error = float(np.sqrt(np.mean((logits - truth) ** 2)) / max(np.sqrt(np.mean(truth ** 2)), 1e-12))
+    if not (agreement >= _AGREEMENT[engine.precision] and error <= _ERROR[engine.precision]):
+        raise EngineError('the built engine is wrong: on a second input {:.1%} of its labels are right and '
+                          'its logits are off by {:.1%}'.format(agreement, error))
+
+
+def unseen_frame(input_size: Tuple[int, int], seed: int = 1) -> np.ndarray:
+    """Return an (H, W, 3) uint8 image of coloured patches of many sizes, some flat, some noisy."""
+    random = np.random.RandomState(seed)
+    height, width = input_size
+    frame = np.full((height, width, 3), 110, np.float32)
+    for _ in range(60):
+        top, left = random.randint(height), random.randint(width)
+        bottom, right = top + 1 + random.randint(height // 2 + 1), left + 1 + random.randint(width // 2 + 1)
+        frame[top:bottom, left:right] = random.uniform(0, 255, 3)
+    frame[:, width // 2:] += random.normal(0, 12, (height, width - width // 2, 3))
+    return np.clip(frame, 0, 255).astype(np.uint8)

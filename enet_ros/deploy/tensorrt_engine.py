@@ -1,0 +1,145 @@
+"""TensorRT: the engine of a Jetson, built through torch2trt, cached, and checked before it is used."""
+
+import hashlib
+import importlib
+import importlib.util
+import os
+from pathlib import Path
+import subprocess
+import sys
+import tempfile
+from typing import Any, Dict, Optional, Tuple
+
+import numpy as np
+import torch
+
+from .. import weights
+from ..weights import Checkpoint
+from .cache import EngineCache
+from .engine import Engine, EngineError
+from .graph import GRAPH_VERSION
+
+PRECISIONS = ('fp16', 'fp32')
+_OLDEST = (8, 2)
+
+#: 'cpu' for a stand-in of TensorRT that computes there, as our tests have one.
+DEVICE = os.environ.get('ENET_TENSORRT_DEVICE', 'cuda')
+_NEWEST = 10        # 11 dropped weak typing, which every torch2trt needs
+
+
+def available() -> Optional[str]:
+    """Return None where TensorRT can run here, else why not."""
+    if importlib.util.find_spec('tensorrt') is None:
+        return 'the tensorrt module is not installed'
+    if DEVICE == 'cuda' and not torch.cuda.is_available():
+        return 'PyTorch sees no CUDA device'
+    try:
+        version = _version()
+    except Exception as error:      # its libraries are mounted from the host and may not match
+        return 'the tensorrt module does not load ({})'.format(error)
+    if version[:2] < _OLDEST or version[0] > _NEWEST:
+        return 'TensorRT {} is not supported, only {}.{} to {}.x'.format(
+            '.'.join(str(part) for part in version), _OLDEST[0], _OLDEST[1], _NEWEST)
+    return None
+
+
+def open(checkpoint: Checkpoint, input_size: Tuple[int, int], precision: Optional[str] = None,
+         cache: Optional[Path] = None, threads: Optional[int] = None) -> Engine:
+    """Load the engine of this checkpoint, size and device; build it first, in a child process, if needed.
+
+    `precision` is 'fp16' (the default) or 'fp32'; `threads` has no meaning here. EngineError where
+    the build fails or the engine's answers are wrong.
+    """
+    from .tensorrt_runner import TensorRTEngine
+    precision = checked_precision(precision)
+    store, key = EngineCache(cache), engine_key(checkpoint, input_size, precision)
+    plan = store.load(key)
+    if plan is None:
+        build_in_child(checkpoint, input_size, precision, store.folder)
+        plan = store.load(key)
+        if plan is None:
+            raise EngineError('the engine was built, but not for this device and these weights')
+    return TensorRTEngine(plan, input_size, precision, DEVICE)
+
+
+def trace(graph: torch.nn.Module, example: torch.Tensor, **options: Any) -> Any:
+    """Fill a TensorRT network from an inference graph (`graph.rewrite`), without building it.
+
+    `example` is an input (1, 3, H, W) whose size the network gets; its values do not matter. Options:
+    `prelu` ('pointwise' or 'layer', see `tensorrt_layers.prelu`) and `topk`. Returns TensorRT's network
+    definition. EngineError where torch2trt has no converter for something: it would silently
+    freeze that result.
+    """
+    from .tensorrt_trace import record
+    return record(graph, example, **options).network
+
+
+def checked_precision(precision: Optional[str]) -> str:
+    """Return the precision to build, fp16 by default; EngineError for one TensorRT is not built with here."""
+    precision = precision or PRECISIONS[0]
+    if precision not in PRECISIONS:
+        raise EngineError('tensorrt runs {}, not {}'.format(' or '.join(PRECISIONS), precision))
+    return precision
+
+
+def engine_key(checkpoint: Checkpoint, input_size: Tuple[int, int], precision: str) -> Dict[str, Any]:
+    """Return everything a plan depends on, as JSON types."""
+    key: Dict[str, Any] = {
+        'network': checkpoint.network, 'variant': checkpoint.variant, 'weights': checkpoint.sha256,
+        'size': '{}x{}'.format(*input_size), 'batch': 1, 'precision': precision, 'head': 'logits',
+        'graph': GRAPH_VERSION, 'tensorrt': '.'.join(str(part) for part in _version()),
+        'torch2trt': torch2trt_version()}
+    if DEVICE == 'cuda':
+        major, minor = torch.cuda.get_device_capability()
+        key.update(gpu=torch.cuda.get_device_name(), sm='{}{}'.format(major, minor))
+    return key
+
+
+def build_in_child(checkpoint: Checkpoint, input_size: Tuple[int, int], precision: str, folder: Path) -> None:
+    """Run `build_engine` and wait; its words go to our stderr. EngineError with its last line if it fails."""
+    with tempfile.TemporaryDirectory(prefix='enet_ros_build') as scratch:
+        command = [
+            sys.executable, '-m', 'enet_ros', 'build_engine', '--weights', str(_file(checkpoint, scratch)),
+            '--size', '{}x{}'.format(*input_size), '--precision', precision, '--cache', str(folder),
+            '--with-parent']
+        child = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                                 universal_newlines=True)
+        last = ''
+        try:
+            for line in child.stderr or ():
+                sys.stderr.write(line)
+                last = line.strip() or last
+            code = child.wait()
+        finally:        # Ctrl-C, or the node's end
+            if child.poll() is None:
+                child.terminate()
+                child.wait()
+    if code < 0:
+        raise EngineError('building the TensorRT engine was ended by signal {}; if by the kernel, for want '
+                          'of memory: give the board swap'.format(-code))
+    if code:
+        raise EngineError('building the TensorRT engine failed: {}'.format(last.replace('error: ', '', 1)))
+
+
+def torch2trt_version() -> str:
+    """Return the revision that $TORCH2TRT_REF names, as in our container, else a hash of torch2trt's core."""
+    named = os.environ.get('TORCH2TRT_REF', '')
+    spec = importlib.util.find_spec('torch2trt')
+    if named or spec is None or spec.origin is None:
+        return named
+    core = Path(spec.origin).with_name('torch2trt.py').read_bytes()
+    return hashlib.sha256(core).hexdigest()[:12]
+
+
+def _file(checkpoint: Checkpoint, scratch: str) -> Path:
+    """Return the checkpoint's own file, or write one of the same hash."""
+    path = Path(checkpoint.origin)
+    if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != checkpoint.sha256:
+        path = Path(scratch) / 'weights.npz'
+        weights.save(path, checkpoint, np.float32)
+    return path
+
+
+def _version() -> Tuple[int, ...]:
+    text = importlib.import_module('tensorrt').__version__
+    return tuple(int(part) for part in text.split('.') if part.isdigit())

@@ -1,0 +1,1 @@
+"""What torch2trt v0.4.0 imports and, for conversion, never uses."""

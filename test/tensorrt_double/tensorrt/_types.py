@@ -1,0 +1,58 @@
+"""Enumerations and small types."""
+
+import enum
+
+import numpy as np
+
+__all__ = ['CalibrationAlgoType', 'DataType', 'DeviceType', 'IInt8Calibrator', 'TensorLocation', 'Weights',
+           'bool', 'float16', 'float32', 'int32', 'int8']
+
+
+class DataType(enum.Enum):
+    """Element types of tensors."""
+
+    FLOAT = 0
+    HALF = 1
+    INT8 = 2
+    INT32 = 3
+    BOOL = 4
+
+    @property
+    def numpy(self):
+        """The numpy type."""
+        return {0: np.float32, 1: np.float16, 2: np.int8, 3: np.int32, 4: np.bool_}[self.value]
+
+
+float32, float16, int8, int32, bool = DataType
+
+
+class TensorLocation(enum.Enum):
+    """Where a network's input or output lies."""
+
+    DEVICE = 0
+    HOST = 1
+
+
+class DeviceType(enum.Enum):
+    """What a layer runs on."""
+
+    GPU = 0
+    DLA = 1
+
+
+class CalibrationAlgoType(enum.Enum):
+    """INT8 calibration, which torch2trt names at import."""
+
+    ENTROPY_CALIBRATION = 1
+    ENTROPY_CALIBRATION_2 = 2
+
+
+class IInt8Calibrator:
+    """Base class of torch2trt's calibrator."""
+
+
+class Weights:
+    """Constant values; with a type alone, none."""
+
+    def __init__(self, values):
+        self.values = None if isinstance(values, DataType) else np.array(values)
