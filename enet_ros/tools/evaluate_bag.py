@@ -9,16 +9,11 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 from .. import sharding
 from ..bags.matching import Choice, frame_topic
 from ..bags.reading import open_bag
-from ..deploy.factory import ENGINES, PRECISIONS
 from ..errors import InputError
 from ..evaluation import Evaluation, provenance
 from ..metrics.gallery import FrameScore
-from ..metrics.scores import ABSENT
-from ..reports.comparison import compare, comparison_text
 from ..reports.frames import FrameCsv
-from ..reports.text import summary
-from ..segmenter import UPSAMPLING
-from . import cli
+from . import cli, scoring
 
 EPILOG = """The truth is a topic of the bag with the images' own stamps (--truth; found by itself where it is
 called ground_truth), or a data-set folder (--truth-folder) whose frames are matched by the bag's frames.csv
@@ -32,16 +27,11 @@ def arguments() -> argparse.ArgumentParser:
     frames = parser.add_argument_group('what is scored')
     frames.add_argument('--image', metavar='TOPIC', help='the camera, where the bag has several')
     frames.add_argument('--predictions', metavar='TOPIC', help='score these labels instead of segmenting')
-    frames.add_argument('--classes', metavar='TABLE',
+    frames.add_argument('--prediction-classes', metavar='TABLE',
                         help="class table of the predictions; the truth's if not given")
     frames.add_argument('--coding', choices=('trainIds', 'labelIds'), default='trainIds',
                         help="of the predictions: class indices, or the data set's own file values")
-    frames.add_argument('--weights', default='camvid', help='shipped name or .npz to segment with')
-    frames.add_argument('--engine', choices=ENGINES, default='auto', help='what runs the network')
-    frames.add_argument('--precision', choices=PRECISIONS, help="the engine's own choice if not given")
-    frames.add_argument('--input-size', metavar='WxH', help="of the network; the training's if not given")
-    frames.add_argument('--upsample', choices=UPSAMPLING, default='labels',
-                        help='labels: as on the robot; logits: as the literature scores')
+    scoring.add_segmenting(parser)
     truth = parser.add_argument_group('truth')
     truth.add_argument('--truth', metavar='TOPIC', help='ground truth in the bag')
     truth.add_argument('--truth-folder', metavar='DIR', help='data-set folder with the annotations')
@@ -58,15 +48,8 @@ def arguments() -> argparse.ArgumentParser:
     work.add_argument('--scheduler', metavar='tcp://HOST:PORT', help='Dask cluster to share the frames')
     work.add_argument('--merge', nargs='+', default=[], metavar='JSON',
                       help='add earlier results (their --json)')
-    work.add_argument('--absent', choices=ABSENT, default='skip',
-                      help='classes that are nowhere are left out of means, or 0')
     work.add_argument('--boundary', action='store_true', help='boundary IoU too (twice the time)')
-    out = parser.add_argument_group('what is written')
-    out.add_argument('--csv', type=Path, metavar='FILE', help="every frame's score")
-    out.add_argument('--report', type=Path, metavar='FILE', help='one HTML file to look at')
-    out.add_argument('--compare', metavar='JSON',
-                     help='an earlier result beside this one, with the difference')
-    out.add_argument('--latency', metavar='JSON', help='summary of latency_node for the report')
+    scoring.add_results(parser)
     return parser
 
 
@@ -78,7 +61,7 @@ def main(argv: Optional[List[str]] = None) -> int:
         raise InputError('name a bag, or earlier results with --merge')
     if options.jobs < 1:
         raise InputError('--jobs is 1 or more')
-    earlier = {name: sharding.read_json(name) for name in (options.compare, options.latency) if name}
+    beside = scoring.Beside(options)
     evaluations: List[Tuple[str, Evaluation]] = []
     failed: List[str] = []
     for path in options.merge:
@@ -94,8 +77,7 @@ def main(argv: Optional[List[str]] = None) -> int:
                 failed.append(str(error))
                 print('error: {}'.format(error), file=sys.stderr)
     result, total = merged(evaluations, failed, options)
-    print(summary(result))
-    tell(result, total, earlier, options)
+    scoring.publish(result, total.tally.gallery, options, beside)
     return cli.EXIT_INPUT if failed else 0
 
 
@@ -134,26 +116,13 @@ def job(path: str, options: argparse.Namespace) -> sharding.Job:
     """Return the work that the options ask for, for one bag."""
     choice = Choice(path, options.image, options.predictions, options.truth, options.truth_folder,
                     options.split, options.truth_classes, options.truth_coding == 'labelIds', options.sidecar,
-                    options.truth_offset, bool(options.report))
-    segmenter: Dict[str, Any] = {}
-    if options.predictions is None:
-        segmenter = {'weights': options.weights, 'engine': options.engine, 'precision': options.precision,
-                     'upsample': options.upsample, 'input_size': size(options.input_size)}
+                    options.truth_offset, bool(options.report) or options.flow)
+    segmenter = scoring.segmenter_options(options) if options.predictions is None else {}
     tally = {'label_ids': options.predictions is not None and options.coding == 'labelIds',
-             'boundary': options.boundary, 'exhibits': 6 if options.report else 0}
-    return sharding.Job(choice, tuple(segmenter.items()), options.classes, tuple(tally.items()),
+             'boundary': options.boundary, 'flow': options.flow,
+             'exhibits': 6 if options.report else 0}
+    return sharding.Job(choice, tuple(segmenter.items()), options.prediction_classes, tuple(tally.items()),
                         options.csv is not None)
-
-
-def size(text: Optional[str]) -> Optional[Tuple[int, int]]:
-    """Return WIDTHxHEIGHT as (height, width)."""
-    if text is None:
-        return None
-    try:
-        width, height = (int(part) for part in text.lower().split('x'))
-    except ValueError:
-        raise InputError('--input-size is WIDTHxHEIGHT, not {}'.format(text)) from None
-    return height, width
 
 
 def merged(evaluations: List[Tuple[str, Evaluation]], failed: List[str],
@@ -169,17 +138,3 @@ def merged(evaluations: List[Tuple[str, Evaluation]], failed: List[str],
     names = [path for path, _ in evaluations]
     total.provenance = dict(total.provenance, **provenance(bag=', '.join(names)))
     return dict(total.to_json(options.absent), bags=bags), total
-
-
-def tell(result: Dict[str, Any], total: Evaluation, earlier: Dict[str, Any],
-         options: argparse.Namespace) -> None:
-    """Write what was asked for."""
-    other = earlier.get(options.compare)
-    if other is not None:
-        print('\n' + comparison_text(compare(result, other, Path(options.compare).stem)))
-    if getattr(options, 'json', None):
-        cli.write_json(options.json, result)
-    if options.report:
-        from ..reports.html import write_report
-        write_report(options.report, result, total.tally.gallery, '', earlier.get(options.latency), other,
-                     Path(options.compare).stem if options.compare else 'other')

@@ -1,7 +1,6 @@
 """Score a data-set folder: its images segmented, or label images that are there, against its annotations."""
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
@@ -9,17 +8,11 @@ from ..classes import ClassTable
 from ..datasets import LAYOUTS, open_dataset
 from ..datasets.label_files import CODINGS, Predictions, Submission
 from ..datasets.sample import Dataset, Sample
-from ..deploy.factory import ENGINES, PRECISIONS
 from ..errors import InputError
 from ..evaluation import Coverage, Evaluation, dataset_frames, evaluate, provenance
-from ..geometry import RESIZE_MODES
-from ..metrics.latency_files import read_summary
-from ..metrics.scores import ABSENT
-from ..reports.comparison import check, compare, comparison_text
 from ..reports.frames import FrameCsv
-from ..reports.text import summary
-from ..segmenter import UPSAMPLING, Segmenter
-from . import cli
+from ..segmenter import Segmenter
+from . import cli, scoring
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -30,15 +23,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument('--layout', choices=LAYOUTS, help='what the folder is, where it does not show')
     parser.add_argument('--classes', type=ClassTable.load, help="class table of a user's own folder (YAML)")
     parser.add_argument('--frames', type=_positive, help='score only that many frames, spread evenly')
-    segmenting = parser.add_argument_group('segmenting')
-    segmenting.add_argument('--weights', default='camvid', help='a shipped name or a file')
-    segmenting.add_argument('--engine', default='auto', choices=ENGINES, help='what runs the network')
-    segmenting.add_argument('--precision', choices=PRECISIONS, help="arithmetic; None: the engine's choice")
-    segmenting.add_argument('--input-size', type=_size, metavar='HxW', help='network input; None: as trained')
-    segmenting.add_argument('--resize', default='stretch', choices=RESIZE_MODES,
-                            help='how an image of another shape meets the network')
-    segmenting.add_argument('--upsample', default='labels', choices=UPSAMPLING,
-                            help='labels: nearest, as a robot does; logits: bilinear, as papers do')
+    scoring.add_segmenting(parser)
     ready = parser.add_argument_group('scoring labels that are there')
     ready.add_argument('--predictions', type=Path, metavar='DIR',
                        help='label images <name>*.png, instead of segmenting')
@@ -46,18 +31,9 @@ def arguments() -> argparse.ArgumentParser:
                        help="their values: class indices, or the data set's own ids (Cityscapes' labelIds)")
     ready.add_argument('--prediction-classes', type=ClassTable.load, metavar='TABLE',
                        help="class table of the predictions, where it is not the data set's")
-    results = parser.add_argument_group('results')
-    results.add_argument('--submission', type=Path, metavar='DIR',
-                         help='write label images for the Cityscapes test server: labelIds, full resolution')
-    results.add_argument('--csv', type=Path, metavar='FILE', help='one line per frame')
-    results.add_argument('--report', type=Path, metavar='FILE', help='HTML report')
-    results.add_argument('--compare', type=Path, metavar='JSON', help='an earlier result to stand beside')
-    results.add_argument('--latency', type=Path, metavar='FILE',
-                         help="latency_node's recording, for the report")
-    results.add_argument('--absent', default='skip', choices=ABSENT,
-                         help='classes with neither truth nor prediction: skip them in means, or count zero')
-    results.add_argument('--flow', action='store_true',
-                         help='measure flicker by optical flow where annotations cannot tell it (slow)')
+    scoring.add_results(parser)
+    parser.add_argument('--submission', type=Path, metavar='DIR',
+                        help='write label images for the Cityscapes test server: labelIds, full resolution')
     return parser
 
 
@@ -66,8 +42,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     """Run the tool."""
     options = arguments().parse_args(argv)
     dataset = open_dataset(options.root, options.split, options.layout, options.classes)
-    other = _read_result(options.compare) if options.compare else None
-    latency = read_summary(options.latency) if options.latency else None
+    beside = scoring.Beside(options)
     if options.predictions:
         outcome, written = _score_files(dataset, options), 0
     else:
@@ -75,25 +50,15 @@ def main(argv: Optional[List[str]] = None) -> int:
     if not outcome.coverage.frames_evaluated and not written:
         problems = list(outcome.coverage.problems) or ['{}: no annotations there'.format(options.root)]
         raise InputError('nothing could be scored: {}'.format(problems[0]))
-    result = outcome.to_json(options.absent)
-    print(summary(result))
+    scoring.publish(outcome.to_json(options.absent), outcome.tally.gallery, options, beside)
     if written:
         print('{} label images written to {}'.format(written, options.submission))
-    if other is not None:
-        print('\n' + comparison_text(compare(result, other, options.compare.name)))
-    if 'json' in options:
-        cli.write_json(options.json, result)
-    if options.report:
-        from ..reports.html import write_report
-        write_report(options.report, result, outcome.tally.gallery, latency=latency, other=other,
-                     other_name=options.compare.name if options.compare else '')
     return 0
 
 
 def _segment(dataset: Dataset, options: argparse.Namespace) -> Tuple[Evaluation, int]:
     """Segment and score; return the outcome and how many files of a submission were written."""
-    with Segmenter.open(options.weights, options.engine, options.input_size, options.precision,
-                        options.resize, options.upsample) as segmenter:
+    with Segmenter.open(**scoring.segmenter_options(options)) as segmenter:
         submission = None
         if options.submission:
             submission = Submission(options.submission, segmenter.classes, dataset.classes)
@@ -148,25 +113,6 @@ def _samples(dataset: Dataset, frames: Optional[int], coverage: Coverage) -> Ite
 def _sources(dataset: Dataset, options: argparse.Namespace) -> Dict[str, Any]:
     return {'source': '{} {}'.format(dataset.name, options.split or '(all frames)'),
             'dataset': str(options.root)}
-
-
-def _read_result(path: Path) -> Dict[str, Any]:
-    """Read an earlier result; InputError where the file is none."""
-    try:
-        result = json.loads(path.read_text(encoding='utf-8'))
-    except OSError as error:
-        raise InputError('{}: {}'.format(path, error.strerror)) from None
-    except (ValueError, RecursionError) as error:
-        raise InputError('{}: not JSON: {}'.format(path, error)) from None
-    check(result, str(path))
-    return result
-
-
-def _size(text: str) -> Tuple[int, int]:
-    height, _, width = text.lower().partition('x')
-    if not (height.isdigit() and width.isdigit()):
-        raise argparse.ArgumentTypeError("'{}' is no size; write it as 360x480, height first".format(text))
-    return int(height), int(width)
 
 
 def _positive(text: str) -> int:

@@ -1,0 +1,83 @@
+"""What the tools that score share: how to segment, what to write, an earlier result to stand beside."""
+
+import argparse
+from pathlib import Path
+from typing import Any, Dict, Optional, Tuple
+
+from ..deploy.factory import ENGINES, PRECISIONS
+from ..geometry import RESIZE_MODES
+from ..metrics.gallery import Gallery
+from ..metrics.latency_files import read_summary
+from ..metrics.scores import ABSENT
+from ..reports.comparison import check, compare, comparison_text
+from ..reports.text import summary
+from ..segmenter import UPSAMPLING
+from ..sharding import read_json
+from . import cli
+
+
+def add_segmenting(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the segmenter; `segmenter_options` reads them."""
+    group = parser.add_argument_group('segmenting')
+    group.add_argument('--weights', default='camvid', help='a shipped name or a file')
+    group.add_argument('--engine', default='auto', choices=ENGINES, help='what runs the network')
+    group.add_argument('--precision', choices=PRECISIONS, help="arithmetic; None: the engine's choice")
+    group.add_argument('--input-size', type=size, metavar='HxW', help='network input; None: as trained')
+    group.add_argument('--resize', default='stretch', choices=RESIZE_MODES,
+                       help='how an image of another shape meets the network')
+    group.add_argument('--upsample', default='labels', choices=UPSAMPLING,
+                       help='labels: nearest, as a robot does; logits: bilinear, as papers do')
+
+
+def segmenter_options(options: argparse.Namespace) -> Dict[str, Any]:
+    """Return the arguments of `Segmenter.open`."""
+    return {name: getattr(options, name)
+            for name in ('weights', 'engine', 'input_size', 'precision', 'resize', 'upsample')}
+
+
+def add_results(parser: argparse.ArgumentParser) -> None:
+    """Add what is written and how classes that are absent count."""
+    group = parser.add_argument_group('results')
+    group.add_argument('--csv', type=Path, metavar='FILE', help='one line per frame')
+    group.add_argument('--report', type=Path, metavar='FILE', help='HTML report')
+    group.add_argument('--compare', type=Path, metavar='JSON', help='an earlier result to stand beside')
+    group.add_argument('--latency', type=Path, metavar='FILE',
+                       help="latency_node's recording, for the report")
+    group.add_argument('--absent', default='skip', choices=ABSENT,
+                       help='classes with neither truth nor prediction: skip them in means, or count zero')
+    group.add_argument('--flow', action='store_true',
+                       help='measure flicker by optical flow where annotations cannot tell it (slow)')
+
+
+class Beside:
+    """What an earlier run left, read before any work is done, so that a bad file is told at once."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        """Read; InputError where a file is none of what it should be."""
+        self.other: Optional[Dict[str, Any]] = None
+        self.other_name = options.compare.name if options.compare else ''
+        if options.compare:
+            self.other = read_json(options.compare)
+            check(self.other, str(options.compare))
+        self.latency = read_summary(options.latency) if options.latency else None
+
+
+def publish(result: Dict[str, Any], gallery: Gallery, options: argparse.Namespace, beside: Beside) -> None:
+    """Print the result, beside an earlier one where there is one, and write what the options ask for."""
+    print(summary(result))
+    if beside.other is not None:
+        print('\n' + comparison_text(compare(result, beside.other, beside.other_name)))
+    if 'json' in options:
+        cli.write_json(options.json, result)
+    if options.report:
+        from ..reports.html import write_report
+        write_report(options.report, result, gallery, latency=beside.latency, other=beside.other,
+                     other_name=beside.other_name)
+
+
+def size(text: str) -> Tuple[int, int]:
+    """Return HEIGHTxWIDTH as two numbers; for argparse."""
+    height, _, width = text.lower().partition('x')
+    if not (height.isdigit() and width.isdigit()):
+        raise argparse.ArgumentTypeError("'{}' is no size; write it as 360x480, height first".format(text))
+    return int(height), int(width)
