@@ -23,11 +23,14 @@ _UNKNOWN_NUMBERS = (0, 2 ** 64 - 1)     # of middlewares that do not number
 
 class CameraSubscription:
     """
-    Subscribes one camera: reliable if all of its publishers are, best effort if one is or none is seen yet.
+    Subscribes one camera once it is there: reliable if all of its publishers are, best effort if one is not.
 
-    The parameters ``qos_overrides.<topic>.subscription.{reliability,depth,history}`` win where they are
-    set. Call `follow` often (it is cheap); where the middleware tells of matches, as since Iron, it is also
-    called by itself.
+    Before a publisher is seen there is no subscription: whichever kind it were, it would be the wrong one
+    for some camera, and the camera's first images, sent as soon as it has a listener, would be lost while
+    the right one takes its place. The parameters ``qos_overrides.<topic>.subscription.{reliability,depth,
+    history}`` win where they are set; with a set reliability the subscription is there from the beginning
+    (ros1_bridge wants to see one). Call `follow` often, it is cheap; where the middleware tells of matches,
+    as since Iron, it is also called by itself.
     """
 
     def __init__(self, node: Node, message_type: Any, topic: str,
@@ -47,30 +50,34 @@ class CameraSubscription:
         self._received = received
         self._changed = changed
         self._subscription: Optional[Subscription] = None
+        self._open = False
+        self._all_reliable = False
         self._sources: List[bytes] = []
         self._override = _Override(node, topic)
 
     def open(self) -> None:
-        """Subscribe as the publishers seen now offer."""
-        self._look()
-        self.reliable = self._wanted()
-        self._subscription = self._subscribe()
+        """Subscribe now or, where no publisher is there yet, when `follow` sees one."""
+        self._open = True
+        self.follow()
 
     def follow(self) -> None:
-        """Subscribe anew where what the publishers offer has changed."""
-        if self._subscription is None:
+        """Subscribe, or subscribe anew where what the publishers offer has changed."""
+        if not self._open:
             return
         if self._look():
             self._changed()
-        if self._wanted() == self.reliable:
+        wanted = self._wanted()
+        if wanted is None or (self._subscription is not None and wanted == self.reliable):
             return
-        self.reliable = self._wanted()
+        self.reliable = wanted
         # The new one first: in between, the camera would find no listener and its images would be lost.
         old, self._subscription = self._subscription, self._subscribe()
-        self._node.destroy_subscription(old)
+        if old is not None:
+            self._node.destroy_subscription(old)
 
     def close(self) -> None:
         """Unsubscribe; `open` may follow."""
+        self._open = False
         if self._subscription is not None:
             self._node.destroy_subscription(self._subscription)
             self._subscription = None
@@ -86,11 +93,11 @@ class CameraSubscription:
             info.qos_profile.reliability == ReliabilityPolicy.RELIABLE for info in infos)
         return changed
 
-    def _wanted(self) -> bool:
+    def _wanted(self) -> Optional[bool]:
+        """Whether to subscribe reliably; None where nothing speaks for a change."""
         if self._override.reliability is not None:
-            return self._override.reliability == ReliabilityPolicy.RELIABLE
-        # Publishers gone is no reason to change: the camera's restart would be met with the wrong kind.
-        return self._all_reliable if self.publishers else self.reliable
+            return bool(self._override.reliability == ReliabilityPolicy.RELIABLE)
+        return self._all_reliable if self.publishers else None
 
     def _subscribe(self) -> Subscription:
         qos = QoSProfile(

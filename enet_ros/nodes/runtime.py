@@ -138,7 +138,8 @@ def _spin(create: Callable[[Stop], Any], args: List[str], stop: Stop, profile: O
             node.get_logger().info(profile)
         executor = SingleThreadedExecutor()
         executor.add_node(node)
-        stop.wakes(executor.wake)
+        # A task, because executor.wake() alone is swallowed where no callback is ready.
+        stop.wakes(lambda: executor.create_task(_nothing))
         _spin_until(stop, executor, node)
     finally:
         stop.wakes(None)
@@ -195,6 +196,10 @@ def _shut_down(rclpy: Any, node: Any, executor: Any) -> None:
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()
+
+
+def _nothing() -> None:
+    """Do nothing, but end the executor's wait."""
 
 
 def _one_line(error: BaseException) -> str:

@@ -19,7 +19,7 @@ from .runtime import Stop
 from .telling import Teller
 from .worker import Worker
 
-FOLLOW_PERIOD = 0.2     # seconds between looks at the cameras' publishers, where no event tells
+FOLLOW_PERIOD = 0.1     # seconds between looks at who publishes the cameras' images
 DRAIN_SECONDS = 10.0    # for the frame at hand when the node is deactivated
 RELEASE_SECONDS = 3.0   # for the engine; launch sends SIGTERM after five
 

@@ -1,0 +1,219 @@
+"""The node behind playback_node: parameters, topics and the thread that plays."""
+
+import json
+import threading
+from typing import Any, Dict, Optional, Tuple
+
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.time import Time
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import String
+
+from ..errors import InputError
+from .pacing import Labels, Pace
+from .playback_messages import Prepared, Preparer
+from .reader import Reader
+from .runtime import Stop
+from .sources import open_source
+from .telling import Teller
+
+PACES = ('realtime', 'step')
+STAMPS = ('auto', 'now', 'source')
+TRANSPORTS = ('raw', 'compressed')
+IMAGE_DEPTH = 5
+TRUTH_DEPTH = 100       # truth must not be lost while a slow evaluation catches up
+
+# name: (default, description, (lowest, highest) where it is a number)
+PARAMETERS: Dict[str, Tuple[Any, str, Optional[Tuple[float, float]]]] = {
+    'source': ('', 'a rosbag2, a data-set folder, a video file, or: synthetic', None),
+    'split': ('', "split of a data set, as 'val'", None),
+    'rate': (0.0, "images a second; 0: the source's own", (0.0, 1000.0)),
+    'loop': (False, 'begin anew at the end', None),
+    'clock': (False, 'publish /clock; stamps are then those of the source', None),
+    'pace': ('realtime', 'realtime, or step: the next image goes out once labels with the last stamp came',
+             None),
+    'step_timeout': (10.0, 'seconds that step waits for labels', (0.001, 3600.0)),
+    'stamp': ('auto', 'now, source, or auto: source under clock or sim time, else now', None),
+    'best_effort': (False, 'publish images best effort, as many camera drivers do', None),
+    'max_frames': (0, 'end after so many images; 0: at the end of the source', (0, 2 ** 31 - 1)),
+    'width': (0, "width of the images in pixels; 0: the source's", (0, 16384)),
+    'height': (0, "height of the images in pixels; 0: the source's", (0, 16384)),
+    'frame_id': ('', "frame_id of the images; '': the bag's, or camera", None),
+    'image_transport': ('raw', 'raw on image, or compressed on image/compressed', None),
+    'image_topic': ('', "topic to play from a bag; '': its first camera", None),
+    'truth_topic': ('', "topic of annotations in a bag; '': one whose name ends in ground_truth", None),
+    'labels_topic': ('segmentation_node/labels', 'where step waits for labels', None),
+    'wait_for_subscribers': (1, 'listeners that image must have before the first one is sent', (0, 1000)),
+    'wait_for_truth_subscribers': (0, 'the same for ground_truth', (0, 1000)),
+    'seed': (0, 'which synthetic street', (0, 2 ** 31 - 1)),
+}
+
+
+class PlaybackNode(Node):
+    """Plays a source as a camera would, and ends with it."""
+
+    def __init__(self, stop: Stop) -> None:
+        """Open the source; InputError where it is none."""
+        super().__init__('playback_node')
+        self._stop = stop
+        values = {name: self._declare(name, *entry) for name, entry in PARAMETERS.items()}
+        self._settings = _checked(values)
+        self._teller = Teller(self.get_logger())
+        size = (values['height'], values['width']) if values['height'] else None
+        self._source = open_source(values['source'], values['split'], size, values['seed'],
+                                   values['image_topic'], values['truth_topic'])
+        self._compressed = values['image_transport'] == 'compressed'
+        self._preparer = Preparer(size, values['frame_id'], self._compressed)
+        self._rate = values['rate'] or self._source.rate
+        self._published = self._truths = self._timeouts = 0
+        self._create_publishers()
+        self._labels = Labels(stop)
+        if values['pace'] == 'step':
+            self.create_subscription(Image, values['labels_topic'], self._labels.received,
+                                     QoSProfile(depth=10))
+        self._thread = threading.Thread(target=self._run, name='playback', daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Wait for the playing thread; called by `runtime.spin_main`."""
+        self._thread.join(5.0)
+        self._stop.abandoned = self._thread.is_alive()
+
+    def _declare(self, name: str, default: Any, description: str, limits: Any) -> Any:
+        descriptor = ParameterDescriptor(description=description, read_only=True)
+        if limits and isinstance(default, int):
+            descriptor.integer_range = [IntegerRange(from_value=limits[0], to_value=limits[1], step=1)]
+        elif limits:
+            descriptor.dynamic_typing = True    # rate:=15 is as good as 15.0
+            descriptor.floating_point_range = [FloatingPointRange(from_value=limits[0], to_value=limits[1])]
+        value = self.declare_parameter(name, default, descriptor).value
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if limits and not (number and limits[0] <= value <= limits[1]):
+            raise InputError('{} is {!r}; it is a number from {} to {}'.format(name, value, *limits))
+        return value
+
+    def _create_publishers(self) -> None:
+        settings = self._settings
+        reliability = ReliabilityPolicy.BEST_EFFORT if settings['best_effort'] else ReliabilityPolicy.RELIABLE
+        qos = QoSProfile(depth=IMAGE_DEPTH, reliability=reliability)
+        base = self.resolve_topic_name('image')
+        if self._compressed:
+            self._image = self.create_publisher(CompressedImage, base + '/compressed', qos)
+        else:
+            self._image = self.create_publisher(Image, base, qos)
+        self._info = self.create_publisher(CameraInfo, 'camera_info', qos)
+        self._truth = self.create_publisher(Image, 'ground_truth', QoSProfile(depth=TRUTH_DEPTH))
+        self._summary = self.create_publisher(
+            String, '~/summary', QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL))
+        self._clock_publisher = self.create_publisher(Clock, '/clock', 10) if settings['clock'] else None
+
+    def _run(self) -> None:
+        """Play everything, then ask the node to end."""
+        code = 0
+        try:
+            if self._wait_for_subscribers():
+                self._play()
+        except InputError as error:
+            self.get_logger().error(' '.join(str(error).split()))
+            code = 2
+        except Exception as error:
+            self.get_logger().error('playback ended: {}: {}'.format(
+                type(error).__name__, ' '.join(str(error).split())))
+            code = 1
+        finally:
+            self._tell_end()
+            self._stop.request(code)
+
+    def _wait_for_subscribers(self) -> bool:
+        wanted = ((self._image, self._settings['wait_for_subscribers']),
+                  (self._truth, self._settings['wait_for_truth_subscribers']))
+        self.get_logger().info('{}: {} frames at {:.1f} Hz; waiting for {} subscriber(s)'.format(
+            self._source.name, 'many' if self._source.count is None else self._source.count, self._rate,
+            wanted[0][1]))
+        while any(publisher.get_subscription_count() < count for publisher, count in wanted):
+            if self._stop.wait(0.02):   # the graph tells nobody on Humble
+                return False
+        return True
+
+    def _play(self) -> None:
+        settings = self._settings
+        pace = Pace(self._rate, self._stop, self._tell_time if settings['clock'] else None)
+        reader = Reader(self._source, self._preparer, settings['loop'], settings['max_frames'],
+                        settings['rate'], self._teller)
+        try:
+            for prepared in reader.frames(self._stop):
+                if settings['pace'] == 'realtime' and not pace.wait(prepared.stamp_ns):
+                    break
+                if not self._publish(prepared):
+                    break
+        finally:
+            reader.close()
+        if pace.late:
+            self.get_logger().warning('{} frames were late: the source is slower than {:.1f} Hz'.format(
+                pace.late, self._rate))
+        if not settings['best_effort']:
+            self._wait_until_delivered()
+
+    def _publish(self, prepared: Prepared) -> bool:
+        """Publish one frame; under step wait for its labels; False where the end was asked for."""
+        if self._settings['stamp'] == 'now':
+            stamp = self.get_clock().now()
+        else:
+            stamp = Time(nanoseconds=prepared.stamp_ns)
+            if self._clock_publisher is not None:
+                self._tell_time(prepared.stamp_ns)
+        prepared.stamped(stamp.to_msg())
+        if prepared.truth is not None:
+            self._truth.publish(prepared.truth)
+            self._truths += 1
+        self._info.publish(prepared.info)
+        self._labels.expect(stamp.nanoseconds)
+        self._image.publish(prepared.image)
+        self._published += 1
+        if self._settings['pace'] == 'step' and not self._labels.wait(self._settings['step_timeout']):
+            if self._stop.is_set():
+                return False
+            self._timeouts += 1
+            self._teller.warn('no labels with the stamp of image {} within {} s; going on'.format(
+                self._published, self._settings['step_timeout']))
+        return not self._stop.is_set()
+
+    def _tell_time(self, now_ns: int) -> None:
+        message = Clock()
+        message.clock = Time(nanoseconds=now_ns).to_msg()
+        self._clock_publisher.publish(message)
+
+    def _wait_until_delivered(self) -> None:
+        """Let the last reliable messages arrive before the node goes."""
+        from rclpy.duration import Duration
+        for publisher in (self._image, self._truth):
+            if hasattr(publisher, 'wait_for_all_acked') and not self._stop.is_set():
+                publisher.wait_for_all_acked(Duration(seconds=2.0))
+
+    def _tell_end(self) -> None:
+        summary = {'frames_published': self._published, 'truth_published': self._truths,
+                   'step_timeouts': self._timeouts, 'source': self._source.name, 'rate_hz': self._rate}
+        self._summary.publish(String(data=json.dumps(summary)))
+        self.get_logger().info('published {} frames, {} with ground truth{}'.format(
+            self._published, self._truths,
+            '; {} without an answer in time'.format(self._timeouts) if self._timeouts else ''))
+
+
+def _checked(values: Dict[str, Any]) -> Dict[str, Any]:
+    """Return the parameters with `stamp` decided; InputError names the one that is wrong."""
+    for name, choices in (('pace', PACES), ('stamp', STAMPS), ('image_transport', TRANSPORTS)):
+        if values[name] not in choices:
+            raise InputError("{} is '{}'; it is one of: {}".format(name, values[name], ', '.join(choices)))
+    if not values['source']:
+        raise InputError("source is empty; give a bag, a folder, a video file, or 'synthetic'")
+    if bool(values['width']) != bool(values['height']):
+        raise InputError('width and height go together: set both, or neither')
+    values = dict(values)
+    if values['stamp'] == 'auto':
+        values['stamp'] = 'source' if values['clock'] else 'now'
+    if values['clock'] and values['stamp'] == 'now':
+        raise InputError("stamp:=now contradicts clock:=true: the clock tells the source's time")
+    return values
