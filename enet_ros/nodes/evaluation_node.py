@@ -38,12 +38,12 @@ class EvaluationNode(Node):
     def __init__(self, stop: Stop) -> None:
         super().__init__('evaluation_node')
         self._stop = stop
-        self._parameters = parameters.declare(self)
-        self._checkpoint = load(self._parameters['weights']) if self._parameters['weights'] else None
-        self._folder = parameters.open_folder(self._parameters)
-        self._tables = parameters.class_tables(self._parameters, self._checkpoint, self._folder)
+        self._options = parameters.declare(self)
+        self._checkpoint = load(self._options['weights']) if self._options['weights'] else None
+        self._folder = parameters.open_folder(self._options)
+        self._tables = parameters.class_tables(self._options, self._checkpoint, self._folder)
         self._tell = Teller(self.get_logger())
-        self._csv = FrameCsv(self._parameters['csv']) if self._parameters['csv'] else None
+        self._csv = FrameCsv(self._options['csv']) if self._options['csv'] else None
         self._last_heard_ns = monotonic_ns()
         self._heard = False
         self._closed = False
@@ -51,19 +51,19 @@ class EvaluationNode(Node):
         self._connect()
 
     def _begin(self) -> LiveEvaluation:
-        exhibits = 6 if self._parameters['report'] else 0
-        tally = Tally(*self._tables, boundary=self._parameters['boundary'], exhibits=exhibits)
+        exhibits = 6 if self._options['report'] else 0
+        tally = Tally(*self._tables, boundary=self._options['boundary'], exhibits=exhibits)
         announced = 0
         if self._folder is not None:
             self._folder.forget()
             announced = len(self._folder)
-        return LiveEvaluation(tally, self._parameters['depth'], announced)
+        return LiveEvaluation(tally, self._options['depth'], announced)
 
     def _connect(self) -> None:
         topics = [(Image, 'labels', self._on_labels), (DiagnosticArray, 'timing', self._on_timing)]
         if self._folder is None:
             topics.append((Image, 'ground_truth', self._on_truth))
-        if self._parameters['report']:
+        if self._options['report']:
             topics.append((Image, 'image', self._on_image))
         for kind, topic, callback in topics:
             self.create_subscription(kind, topic, callback, QUEUE,
@@ -74,7 +74,7 @@ class EvaluationNode(Node):
         self.create_service(Trigger, '~/save', self._on_save)
         self.create_service(Trigger, '~/reset', self._on_reset)
         # The real time, also where the ROS clock is a bag's and stands still.
-        self.create_timer(self._parameters['period'], self._publish,
+        self.create_timer(self._options['period'], self._publish,
                           clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def _on_labels(self, message: Image) -> None:
@@ -145,7 +145,7 @@ class EvaluationNode(Node):
         summary = self._live.summary()
         self._summary.publish(String(data=json.dumps(plain(summary))))
         self._diagnostics.publish(self._status(summary))
-        idle = self._parameters['exit_after_idle']
+        idle = self._options['exit_after_idle']
         if idle and self._heard and monotonic_ns() - self._last_heard_ns > idle * 1e9:
             self._stop.request()
 
@@ -172,10 +172,10 @@ class EvaluationNode(Node):
 
     def result(self) -> Dict[str, Any]:
         """Return the result as the tools write it: scores, coverage and what makes them reproducible."""
-        result = self._live.result(self._parameters['absent'])
+        result = self._live.result(self._options['absent'])
         sources = {'source': '{} against {}'.format(
             self.resolve_topic_name('labels'),
-            self._parameters['annotations'] or self.resolve_topic_name('ground_truth'))}
+            self._options['annotations'] or self.resolve_topic_name('ground_truth'))}
         if self._checkpoint is not None:
             sources['weights'] = '{} (sha256 {})'.format(self._checkpoint.origin, self._checkpoint.sha256)
         result['provenance'] = provenance(**sources)
@@ -185,14 +185,14 @@ class EvaluationNode(Node):
     def _write(self) -> List[str]:
         """Write the files that the parameters name; return their names."""
         result, written = self.result(), []
-        if self._parameters['output']:
-            write_json(self._parameters['output'], result)
-            written.append(self._parameters['output'])
-        if self._parameters['report']:
+        if self._options['output']:
+            write_json(self._options['output'], result)
+            written.append(self._options['output'])
+        if self._options['report']:
             # Needs Jinja2, which a robot without reports does not.
             from ..reports.html import write_report
-            write_report(Path(self._parameters['report']), result, self._live.tally.gallery)
-            written.append(self._parameters['report'])
+            write_report(Path(self._options['report']), result, self._live.tally.gallery)
+            written.append(self._options['report'])
         return written
 
     def close(self) -> None:
