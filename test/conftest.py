@@ -3,7 +3,7 @@
 import itertools
 import os
 from pathlib import Path
-from typing import Dict, Iterator
+from typing import Callable, Dict, Iterator
 
 import numpy as np
 import pytest
@@ -17,10 +17,16 @@ _WORKERS = int(os.environ.get('PYTEST_XDIST_WORKER_COUNT', '1'))
 _DOMAINS = itertools.cycle(range(1 + (os.getpid() + _WORKER) % _WORKERS, 101, _WORKERS))
 
 
+@pytest.fixture(scope='session')
+def new_domain() -> Callable[[], int]:
+    """Return what gives a new ROS domain at each call, for nodes that several tests share."""
+    return lambda: next(_DOMAINS)
+
+
 @pytest.fixture
-def domain_id() -> int:
+def domain_id(new_domain: Callable[[], int]) -> int:
     """Return a ROS domain that no other running test uses."""
-    return next(_DOMAINS)
+    return new_domain()
 
 
 @pytest.fixture
