@@ -97,6 +97,8 @@ class BagWriter:
         self._write(topic, IMAGE, stamp_ns, message)
 
     def _header(self, stamp_ns: int, frame_id: str) -> Any:
+        if not 0 <= stamp_ns < 2**31 * 10**9:
+            raise InputError('stamp of {} s: ROS 2 counts seconds from 0 to 2^31'.format(stamp_ns / 1e9))
         time = self._types['builtin_interfaces/msg/Time'](*divmod(int(stamp_ns), 10**9))
         return self._types['std_msgs/msg/Header'](time, frame_id)
 

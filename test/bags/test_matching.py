@@ -1,0 +1,230 @@
+"""Frames of a bag meet their truth, and whatever does not meet is counted."""
+
+from pathlib import Path
+
+import bag_samples as bags
+import hypothesis
+from hypothesis import strategies as st
+import numpy as np
+import pytest
+
+from enet_ros.bags import matching, shared
+from enet_ros.bags.matching import Choice, Source
+from enet_ros.bags.reading import open_bag
+from enet_ros.bags.truth import nearest, stamp_of_name
+from enet_ros.bags.writing import BagWriter, describe
+from enet_ros.classes import ClassTable
+from enet_ros.errors import InputError
+from enet_ros.evaluation import evaluate_bag
+from enet_ros.metrics.confusion import ConfusionMatrix
+from enet_ros.metrics.coverage import Coverage
+
+pytest.importorskip('rosbags')
+CLASSES = ClassTable.load('camvid')
+
+
+def expected(samples) -> np.ndarray:
+    """Return the counts that scoring these samples must give."""
+    matrix = ConfusionMatrix(len(CLASSES))
+    for sample in samples:
+        matrix.update(bags.predict(sample), sample.label)
+    return matrix.counts
+
+
+def score(path: Path, **choice):
+    """Score the predictions of a bag."""
+    return evaluate_bag(Choice(str(path), predictions=bags.LABELS, **choice), boundary=False)
+
+
+@pytest.mark.parametrize('storage', ('mcap', 'sqlite3'))
+def test_sparse_truth_is_matched_by_exact_stamp(storage: str, tmp_path: Path) -> None:
+    """As in Cityscapes' snippets: thirty frames, the twentieth annotated."""
+    samples = bags.pictures(60)
+    outcome = score(bags.write(tmp_path / 'b', samples, storage, truth_of=(19, 49)))
+    assert np.array_equal(outcome.tally.confusion.counts, expected([samples[19], samples[49]]))
+    coverage = outcome.coverage
+    assert (coverage.frames_in, coverage.frames_evaluated, coverage.prediction_without_truth) == (60, 2, 58)
+    assert coverage.truth_frames == 2 and coverage.truth_without_prediction == 0
+    assert coverage.matching == {'by': 'stamp', 'residual_ms_max': 0.0} and not coverage.problems
+
+
+def test_order_of_recording_does_not_matter(tmp_path: Path, monkeypatch) -> None:
+    """All truth first, all truth last, and too much of either to keep: the counts are the same."""
+    samples = bags.pictures(40)
+    for name, order in (('first', (0, 1)), ('last', (1, 0))):
+        with BagWriter(tmp_path / name, 'mcap', describe('noise', CLASSES)) as bag:
+            for turn in order:
+                for index, sample in enumerate(samples):
+                    topic, labels = ((bags.TRUTH, sample.label), (bags.LABELS, bags.predict(sample)))[turn]
+                    bag.labels(topic, bags.stamp(index), 'camera', labels)
+    # Truth recorded an hour before the predictions, and an hour after.
+    hour = 3600 * 10**9
+    early, late = (_recorded_at(tmp_path / name, tmp_path / 'first',
+                                lambda topic, log, shift=shift: log + (shift if topic == bags.TRUTH else 0))
+                   for name, shift in (('early', -hour), ('late', hour)))
+    for limit in (1 << 20, 2000, 0):
+        monkeypatch.setattr(shared, 'LIMIT_BYTES', limit)
+        for path in (tmp_path / 'first', tmp_path / 'last', early, late):
+            outcome = score(path)
+            assert np.array_equal(outcome.tally.confusion.counts, expected(samples)), (path, limit)
+            assert outcome.coverage.frames_evaluated == outcome.coverage.truth_frames == 40
+
+
+def _recorded_at(path: Path, source: Path, log_of) -> Path:
+    """Copy a bag, each message recorded at `log_of(topic, its time)`."""
+    from rosbags.rosbag2 import StoragePlugin, Writer
+    from rosbags.typesys import Stores, get_typestore
+    store = get_typestore(Stores.ROS2_HUMBLE)
+    writer = Writer(path, version=8, storage_plugin=StoragePlugin.SQLITE3)
+    with open_bag(source) as opened, writer:
+        for key, value in opened.custom_data.items():
+            writer.set_custom_data(key, value)
+        for topic in (bags.TRUTH, bags.LABELS):
+            connection = writer.add_connection(topic, 'sensor_msgs/msg/Image', typestore=store)
+            for message in opened.messages([topic]):
+                writer.write(connection, log_of(topic, message.log_ns), message.data)
+    return path
+
+
+def test_unmatched_and_doubled_frames_are_counted(tmp_path: Path) -> None:
+    """A prediction without truth, truth without prediction, and second messages of a stamp."""
+    samples = bags.pictures(10)
+    with BagWriter(tmp_path / 'b', 'mcap', describe('noise', CLASSES)) as bag:
+        for index, sample in enumerate(samples):
+            if index not in (2, 3):
+                bag.labels(bags.TRUTH, bags.stamp(index), 'camera', sample.label)
+            if index not in (5, 6, 7):
+                bag.labels(bags.LABELS, bags.stamp(index), 'camera', bags.predict(sample))
+        bag.labels(bags.LABELS, bags.stamp(0), 'camera', bags.predict(samples[1]))
+        bag.labels(bags.TRUTH, bags.stamp(0), 'camera', samples[1].label)
+    outcome = score(tmp_path / 'b')
+    coverage = outcome.coverage
+    assert np.array_equal(outcome.tally.confusion.counts, expected([samples[i] for i in (0, 1, 4, 8, 9)]))
+    assert coverage.frames_in == 8 == 5 + 2 + coverage.dropped_by['duplicate']
+    assert (coverage.truth_frames, coverage.truth_without_prediction) == (8, 3)
+    assert coverage.prediction_without_truth == 2
+    assert len([text for text in coverage.problems if 'several messages of one stamp' in text]) == 2
+
+
+def test_stamps_that_jump_back(tmp_path: Path) -> None:
+    """Stamps that begin anew, as while a bag loops: neither topic is lost behind the jump."""
+    samples = bags.pictures(40)
+    source = bags.write(tmp_path / 'source', samples)
+    # The second half was recorded first: stamps jump back by 0.7 s in the middle.
+    looped = _recorded_at(tmp_path / 'b', source, lambda topic, log: log + 10**12 * (log < bags.stamp(20)))
+    outcome = score(looped)
+    assert np.array_equal(outcome.tally.confusion.counts, expected(samples))
+    assert outcome.coverage.frames_evaluated == 40 and not outcome.coverage.problems
+
+
+def test_lost_frames_are_never_hidden(tmp_path: Path) -> None:
+    """Of a bag cut in half, the frames that are gone stand in the account."""
+    samples = bags.pictures(60, (96, 128))
+    path = bags.write(tmp_path / 'b', samples)
+    file = bags.storage_file(path)
+    file.write_bytes(file.read_bytes()[:file.stat().st_size // 2])
+    coverage = score(path).coverage
+    assert coverage.frames_in == 60 and 15 < coverage.frames_evaluated < 40
+    read = coverage.frames_evaluated + coverage.prediction_without_truth
+    assert coverage.dropped_by == {'damaged': 60 - read}
+    assert any('could not be read' in problem for problem in coverage.problems)
+
+
+@pytest.mark.parametrize('size, scored', (((48, 64), 3), ((24, 20), 0)))
+def test_truth_of_another_size(tmp_path: Path, size, scored: int) -> None:
+    """Truth of the same shape is met by the nearest pixel, which is told; of another it is not scored."""
+    samples = bags.pictures(3)
+    with BagWriter(tmp_path / 'b', 'mcap', describe('noise', CLASSES)) as bag:
+        for index, sample in enumerate(samples):
+            truth = np.full(size, 3, np.uint8)
+            bag.labels(bags.TRUTH, bags.stamp(index), 'camera', truth)
+            bag.labels(bags.LABELS, bags.stamp(index), 'camera', sample.label)
+    outcome = score(tmp_path / 'b')
+    assert outcome.coverage.frames_evaluated == scored
+    assert outcome.coverage.dropped_by.get('refused', 0) == 3 - scored
+    assert outcome.tally.confusion.counts.sum() == scored * size[0] * size[1]
+    assert any('truth {}x{}'.format(size[1], size[0]) in text for text in outcome.coverage.problems)
+
+
+def test_truth_of_another_coding(tmp_path: Path) -> None:
+    """File values are scored where they are named, and told where they are not."""
+    table = ClassTable.load('cityscapes')
+    labels = np.random.RandomState(0).randint(0, len(table), (6, 8)).astype(np.uint8)
+    with BagWriter(tmp_path / 'b', 'mcap', describe('cityscapes', table)) as bag:
+        bag.labels(bags.TRUTH, 5, 'camera', np.array(table.ids, np.uint8)[labels])
+        bag.labels(bags.LABELS, 5, 'camera', labels)
+    right = score(tmp_path / 'b', truth_ids=True)
+    assert right.tally.confusion.counts.trace() == labels.size and not right.coverage.problems
+    wrong = score(tmp_path / 'b')
+    assert any('no class' in text for text in wrong.coverage.problems)
+
+
+def test_unreadable_truth_is_told(tmp_path: Path) -> None:
+    """Truth in sixteen bits is no label: its frame counts as one without truth."""
+    path = bags.write(tmp_path / 'b', bags.pictures(2))
+    with open_bag(path) as bag:
+        source = Source(bag, Choice(str(path), predictions=bags.LABELS, truth=bags.IMAGE))
+        coverage = Coverage()
+        frames = list(source.frames(coverage, CLASSES))
+        assert len(frames) == 2     # rgb8 noise is read as colours: no class anywhere
+        assert all((frame.truth == 255).mean() > 0.99 for frame in frames)
+
+
+@pytest.mark.parametrize('choice, message', (
+    ({'truth': '/nothing'}, 'has no topic /nothing'), ({'predictions': '/nothing'}, 'has no topic /nothing'),
+    ({'truth': bags.LABELS}, 'one topic'), ({'truth_classes': 'nothing'}, 'nothing'),
+    ({'truth_folder': '/nowhere'}, 'no such folder'), ({'sidecar': '/nowhere.csv'}, 'nowhere.csv')))
+def test_wrong_choices_are_one_line(tmp_path: Path, choice, message: str) -> None:
+    """Topics, tables, folders and sidecars that are not there."""
+    path = bags.write(tmp_path / 'b', bags.pictures(2))
+    with pytest.raises(InputError, match=message):
+        evaluate_bag(Choice(str(path), **dict({'predictions': bags.LABELS}, **choice)))
+
+
+def test_topics_are_chosen_by_name_where_that_is_clear(tmp_path: Path) -> None:
+    """The only camera and the only ground truth are found; of two cameras one must be named."""
+    path = bags.write(tmp_path / 'one', bags.pictures(1))
+    with open_bag(path) as bag:
+        assert matching.image_topic(bag) == bags.IMAGE and matching.truth_topic(bag) == bags.TRUTH
+    with BagWriter(tmp_path / 'two') as bag:
+        for name in ('/front/image', '/rear/image'):
+            bag.image(name, 1, 'camera', np.zeros((2, 2, 3), np.uint8))
+    with open_bag(tmp_path / 'two') as bag:
+        for choose in (matching.image_topic, matching.truth_topic):
+            with pytest.raises(InputError, match='/front/image, /rear/image'):
+                choose(bag)
+
+
+@pytest.mark.parametrize('text', ('', 'a,b\n1,2\n', 'filename,stamp\nx,no\n', 'filename,stamp\n,1.0\n', '\0'))
+def test_foreign_sidecar_is_one_line(tmp_path: Path, text: str) -> None:
+    """A sidecar without its columns or with rows that tell nothing is named, with the line."""
+    path = bags.write(tmp_path / 'b', bags.pictures(1))
+    (tmp_path / 's.csv').write_text(text)
+    with pytest.raises(InputError, match='s.csv'):
+        score(path, sidecar=str(tmp_path / 's.csv'))
+
+
+@hypothesis.given(st.lists(st.integers(0, 300), min_size=2, max_size=30, unique=True),
+                  st.lists(st.integers(-20, 320), max_size=30, unique=True))
+@hypothesis.settings(deadline=None, max_examples=200)
+def test_nearest_is_one_to_one_and_within_half_a_period(stamps, times) -> None:
+    """No stamp and no annotation twice, nothing too far, and nothing closer left aside."""
+    plan, residuals = nearest(stamps, {time: index for index, time in enumerate(times)})
+    limit = int(np.median(np.diff(sorted(stamps)))) // 2
+    assert len(set(plan.values())) == len(plan) == len(residuals)
+    assert all(abs(times[index] - stamp) <= limit for stamp, index in plan.items())
+    free_times = [time for index, time in enumerate(times) if index not in plan.values()]
+    for time in free_times:
+        stamp = min(stamps, key=lambda s: abs(s - time))
+        if abs(stamp - time) <= limit and sum(abs(s - time) == abs(stamp - time) for s in stamps) == 1:
+            assert stamp in plan and abs(times[plan[stamp]] - stamp) <= abs(stamp - time)
+
+
+def test_names_tell_times() -> None:
+    """Nanoseconds, seconds with decimals, CamVid's and Cityscapes' frame numbers; other names do not."""
+    assert stamp_of_name('cam_1600000000123456789') == 1600000000123456789
+    for name in ('1600000000.25', 'x_1600000000_25_front'):
+        assert stamp_of_name(name) == 1600000000250000000
+    assert stamp_of_name('0016E5_00060') == 2 * 10**9
+    assert stamp_of_name('aachen_000000_000017') == 10**9
+    assert stamp_of_name('street') is None
