@@ -11,10 +11,12 @@ import pytest
 from enet_ros import weights
 from enet_ros.classes import ClassTable
 
-# Domains 0..101 are safe on Linux; each worker of a parallel run walks through its own ones.
+# Domains 0..101 are safe on Linux; each worker of a parallel run walks through its own ones, beginning
+# where the process id says, so that two runs on one machine do not meet.
 _WORKER = int(os.environ.get('PYTEST_XDIST_WORKER', 'gw0')[2:])
 _WORKERS = int(os.environ.get('PYTEST_XDIST_WORKER_COUNT', '1'))
-_DOMAINS = itertools.cycle(range(1 + (os.getpid() + _WORKER) % _WORKERS, 101, _WORKERS))
+_OWN = list(range(1 + _WORKER, 101, _WORKERS))
+_DOMAINS = itertools.cycle(_OWN[os.getpid() % len(_OWN):] + _OWN[:os.getpid() % len(_OWN)])
 
 
 @pytest.fixture(scope='session')
