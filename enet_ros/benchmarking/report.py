@@ -55,7 +55,7 @@ _TARGETS: Columns = (
         '-' if row['measured'] is None else '{:.2f} {}'.format(row['measured'], row['unit']))),
     ('met', lambda row: {True: 'yes', False: '**no**', None: 'not measured'}[row['met']]))
 
-_CONVENTION = ('Two operations a multiply-accumulate, one for a bias and for an activation, batch norm folded, '
+_CONVENTION = ('Two operations a multiply-accumulate, one for a bias and an activation, batch norm folded, '
                'SegNet with pools that round down. 286.03 comes out exactly; no convention gives 3.83.')
 
 
