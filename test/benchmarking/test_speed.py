@@ -115,7 +115,8 @@ def test_targets_of_nothing():
 def test_markdown_has_every_figure(result):
     text = report.markdown(result, assess(result))
     for expected in ('| ENet | 640x360 | onnxruntime (peer) | 60.0 |', '286.03', 'a camera', '**no**',
-                     '| PReLU | 30.0% | 0.0% |', 'Not there: tensorrt (not installed).', '3.00 ms without an overlay listener'):
+                     '| PReLU | 30.0% | 0.0% |', 'Not there: tensorrt (not installed).',
+                     '3.00 ms without an overlay listener'):
         assert expected in text
     assert len({line.count('|') for line in text.split('## Targets')[1].splitlines() if '|' in line}) == 1
 
