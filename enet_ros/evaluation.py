@@ -182,6 +182,7 @@ def evaluate_bag(choice: Choice, segmenter: Any = None, predicted: Optional[Clas
     with open_bag(choice.bag) as bag:
         source, coverage = Source(bag, choice), Coverage()
         table = segmenter.classes if choice.predictions is None else predicted or source.true
+        table.mapping_to(source.true)       # tell what cannot be compared before a progress bar is drawn
         frames: Iterable[Frame] = source.frames(coverage, table)
         return evaluate(watch(frames) if watch else frames, table, source.true, segmenter, coverage=coverage,
                         **options)

@@ -20,6 +20,7 @@ from .metrics.gallery import FrameScore
 from .segmenter import Segmenter
 
 MIN_FRAMES = 8      # fewer are not worth a part of their own
+CLUSTER_TIMEOUT = '20s'     # within which a scheduler answers
 
 
 class Job(NamedTuple):
@@ -99,7 +100,7 @@ def run_on_cluster(jobs: Sequence[Job], scheduler: str) -> Iterator[Part]:
         raise InputError('--scheduler needs dask.distributed (pip install distributed): {}'.format(
             error)) from None
     try:
-        client = Client(scheduler, timeout='20s')
+        client = Client(scheduler, timeout=CLUSTER_TIMEOUT)
     except (OSError, ValueError) as error:
         raise InputError('{}: no Dask scheduler answers: {}'.format(scheduler, error)) from None
     with client:
