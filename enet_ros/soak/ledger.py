@@ -32,11 +32,13 @@ class Ledger:
     """Collects what cameras sent and what the node said became of it.
 
     `wrong` lists what must not happen: a frame told twice, labels of the wrong size, labels of a
-    frame that cannot be decoded, a good frame refused.
+    frame that cannot be decoded, a good frame refused. `unexplained` says where frames were lost
+    without a reason.
     """
 
     def __init__(self) -> None:
         self.wrong: List[str] = []
+        self.unexplained: List[str] = []
         self.labels = 0
         self._told: Dict[FrameKey, Told] = {}
         self._sizes: Dict[FrameKey, Tuple[int, int]] = {}
@@ -80,7 +82,7 @@ class Ledger:
             'frames_segmented': counts[SEGMENTED], 'frames_dropped': sum(dropped.values()),
             'dropped_by': dropped, 'labels_received': self.labels,
             'faults_injected': dict(Counter(frame.fault for frame in published if frame.fault)),
-            'wrong': self.wrong[:100], 'wrong_count': len(self.wrong)}
+            'unexplained': self.unexplained[:100], 'wrong': self.wrong[:100], 'wrong_count': len(self.wrong)}
         result.update(lost)
         return result
 
@@ -106,10 +108,15 @@ class Ledger:
             if skipped > len(missing) or (skipped < 0 and not any(
                     begin <= frame.at <= end for begin, end in outages)):
                 self.wrong.append('frame {} is number {} after {}'.format(frame.key, told.sequence, previous))
+            if silent:
+                self.unexplained.append('{} of the {} frames up to {}, numbers {} to {}'.format(
+                    silent, len(missing), frame.key, previous, told.sequence))
             lost.update(lost_without_reason=silent, lost_in_outages=min(out, len(missing) - silent),
                         lost_in_transport=max(0, len(missing) - silent - out))
             previous, missing = told.sequence, []
         lost['lost_without_reason'] += len(missing)
+        if missing:
+            self.unexplained.append('the last {} frames from {}'.format(len(missing), missing[0].key))
         return lost
 
     def _outages_of(self, frames: List[Published]) -> List[Tuple[float, float]]:
