@@ -7,7 +7,6 @@ from typing import Any, Dict, List, Optional, Tuple
 from .. import weights
 from ..classes import ClassTable
 from ..datasets import Dataset, open_dataset
-from ..errors import InputError
 from . import cli
 
 
@@ -35,7 +34,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     trainer = Trainer(recipe, training, classes, output, held, start, arguments.hours, arguments.device)
     trainer.origin = {'data': str(arguments.data if arguments.data.exists() else arguments.data.name),
                       'split': arguments.split, 'hold_out': arguments.hold_out,
-                      'init': init and init.sha256}
+                      'init': init and init.sha256, 'validation': _scored_on(arguments)}
     scores = trainer.run()
     print('weights: {}'.format(output / 'weights.npz'))
     if scores:
@@ -106,16 +105,26 @@ def _datasets(arguments: argparse.Namespace, size: Tuple[int, int],
     split = None if arguments.split == 'all' else arguments.split
     options: Dict[str, Any] = {'layout': arguments.layout, 'classes': table}
     dataset = open_dataset(arguments.data, split, **options)
-    if arguments.validation == 'none' or arguments.hold_out:
+    scored = _scored_on(arguments)
+    if scored is None or arguments.hold_out:
         return dataset, None
+    return dataset, open_dataset(arguments.data, scored, **options)
+
+
+def _scored_on(arguments: argparse.Namespace) -> Optional[str]:
+    """Return the split to score on, or the held-out drives."""
+    if arguments.hold_out:
+        return 'hold-out: ' + ', '.join(arguments.hold_out)
     if arguments.validation != 'auto':
-        return dataset, open_dataset(arguments.data, arguments.validation, **options)
-    for name in ('val', 'test'):
-        try:
-            return dataset, open_dataset(arguments.data, name, **options)
-        except InputError:
-            continue
-    return dataset, None
+        return None if arguments.validation == 'none' else str(arguments.validation)
+    if str(arguments.data) == 'synthetic':
+        return 'held-out streets'
+    # Each data set keeps a split as a folder or a list of its name, somewhere below its root.
+    places = ('{}', '{}.txt', 'images/{}', 'image/{}', 'leftImg8bit/{}', 'SUNRGBD-{}_images')
+    for name, aliases in (('val', ('val', 'valid')), ('test', ('test',))):
+        if any((arguments.data / place.format(alias)).exists() for place in places for alias in aliases):
+            return name
+    return None
 
 
 main = cli.guard(main)

@@ -3,7 +3,7 @@
 from typing import List, Optional, Sequence, Tuple
 
 from ..datasets.sample import Dataset, Sample
-from ..datasets.synthetic import SyntheticStreet
+from ..datasets.synthetic import RATE_HZ, SyntheticStreet
 
 TRAINING_SEEDS = range(1000, 1060)      # never the small seeds that demonstrations and tests show
 HELD_OUT_SEEDS = range(8)
@@ -16,24 +16,29 @@ class Streets(Dataset):
                  seconds: float = 1.5) -> None:
         self.name = 'synthetic'
         self.split: Optional[str] = None
-        self._each = each
-        self._streets = [SyntheticStreet(size, seed, frames=1, start=frame * seconds)
-                         for seed in seeds for frame in range(each)]
-        self.classes = self._streets[0].classes
+        self._size, self._seeds, self._each = size, list(seeds), each
+        self._apart = int(round(seconds * RATE_HZ))
+        self._street = self._open(self._seeds[0])
+        self.classes = self._street.classes
+
+    def _open(self, seed: int) -> SyntheticStreet:
+        return SyntheticStreet(self._size, seed, frames=self._each * self._apart)
 
     def __len__(self) -> int:
-        return len(self._streets)
+        return len(self._seeds) * self._each
 
     def __getitem__(self, index: int) -> Sample:
-        # A street is laid out, used once and dropped: kept, sixty of them would fill the memory.
-        street = self._streets[index]
-        return SyntheticStreet(street.size, street.seed, frames=1, start=street.start)[0]._replace(
-            name=self.names()[index])
+        if not 0 <= index < len(self):
+            raise IndexError('frame {} of {}'.format(index, len(self)))
+        seed = self._seeds[index // self._each]
+        if self._street.seed != seed:       # one street is kept: laying it out takes longer than a frame
+            self._street = self._open(seed)
+        return self._street[index % self._each * self._apart]
 
     def names(self) -> List[str]:
         """Return the frames' names in order."""
-        return ['street{}_{:02d}'.format(street.seed, index % self._each)
-                for index, street in enumerate(self._streets)]
+        names = {seed: self._open(seed).names() for seed in self._seeds}
+        return [names[seed][place * self._apart] for seed in self._seeds for place in range(self._each)]
 
 
 def held_out(size: Tuple[int, int], each: int = 3) -> Streets:

@@ -148,7 +148,8 @@ class Trainer:
         scores = validate(network, self.validation.frames, self.classes, self.device)
         row['mean_iou'] = scores['mean_iou']
         row['class_iou'] = scores['class_iou']
-        return scores
+        return dict(scores, frames=len(self.validation.frames), size=list(self.recipe.input_size),
+                    split=self.origin.get('validation'))
 
     def _finish(self) -> Dict[str, Any]:
         network = self._evaluated()

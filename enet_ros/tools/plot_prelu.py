@@ -1,0 +1,28 @@
+"""plot_prelu: the paper's Figure 3 from any weights."""
+
+from pathlib import Path
+from typing import List, Optional
+
+from .. import weights
+from ..training import slopes
+from . import cli
+
+
+@cli.guard
+def main(argv: Optional[List[str]] = None) -> int:
+    """Draw the PReLU slopes of trained weights against depth: mean, smallest and largest per layer."""
+    parser = cli.parser('plot_prelu', main.__doc__)
+    parser.add_argument('--weights', default='camvid', help='a shipped name or a path to .npz')
+    parser.add_argument('--output', type=Path, default=Path('out/prelu.png'), help='the image to write')
+    arguments = parser.parse_args(argv)
+    checkpoint = weights.load(arguments.weights)
+    layers = slopes.slopes(checkpoint)
+    slopes.draw(layers, arguments.output, "PReLU slopes of '{}' ({}, variant {})".format(
+        Path(checkpoint.origin).name, checkpoint.network, checkpoint.variant))
+    below = sum(layer.mean < 0 for layer in layers)
+    print('{}: {} PReLU layers, {} with a mean slope below zero'.format(
+        arguments.output, len(layers), below))
+    if 'json' in arguments:
+        cli.write_json(arguments.json, {
+            'weights': checkpoint.origin, 'layers': [layer._asdict() for layer in layers]})
+    return 0

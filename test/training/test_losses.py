@@ -1,0 +1,91 @@
+"""Losses against their definitions, written out slowly."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from enet_ros.training import losses
+from enet_ros.training.recipe import Loss
+
+
+def _case(classes: int = 4):
+    generator = torch.Generator().manual_seed(2)
+    logits = torch.randn(2, classes, 6, 8, generator=generator, dtype=torch.float64)
+    labels = torch.randint(0, classes, (2, 6, 8), generator=generator)
+    labels[0, :2] = 255
+    return logits, labels, torch.rand(classes, generator=generator, dtype=torch.float64) + 0.5
+
+
+def test_class_weights() -> None:
+    """1/ln(c + p), median frequency, SegNet's own; what never occurs weighs nothing."""
+    pixels, present = np.array([60, 30, 10, 0]), np.array([100, 50, 100, 0])
+    log = losses.class_weights(Loss(weight_c=1.02), pixels, present)
+    assert log == pytest.approx([1 / np.log(1.62), 1 / np.log(1.32), 1 / np.log(1.12), 0], rel=1e-6)
+    median = losses.class_weights(Loss(weights='median'), pixels, present)
+    assert median == pytest.approx([1, 1, 6, 0])
+    assert losses.class_weights(Loss(weights='none'), pixels, present).tolist() == [1, 1, 1, 0]
+    eleven = np.full(11, 5)
+    assert losses.class_weights(Loss(weights='segnet'), eleven, eleven)[6] == pytest.approx(9.6446)
+
+
+def test_median_frequency_gives_segnet_s_weights_on_camvid() -> None:
+    """The published weights follow, to within a fifth, from SegNet's definition and CamVid's counts."""
+    pixels = np.array([10682767, 14750079, 623349, 20076880, 2845085, 6166762, 743859, 714595, 3719877,
+                       405385, 184967])
+    weight = losses.class_weights(Loss(weights='median'), pixels, np.full(11, pixels.sum()))
+    assert np.corrcoef(np.log(weight), np.log(losses.SEGNET_CAMVID))[0, 1] > 0.85
+
+
+def test_cross_entropy_is_torch_s_and_ohem_its_hardest_part() -> None:
+    """All pixels: torch's own. The hardest tenth: the same mean over the pixels of largest loss."""
+    logits, labels, weight = _case()
+    assert torch.equal(losses.cross_entropy(logits, labels, weight),
+                       F.cross_entropy(logits, labels, weight, ignore_index=255))
+    each = F.cross_entropy(logits, labels, ignore_index=255, reduction='none').flatten()
+    hardest = each.topk(10).indices
+    chosen = weight[labels.flatten()[hardest]]
+    expected = (each[hardest] * chosen).sum() / chosen.sum()
+    assert losses.cross_entropy(logits, labels, weight, hardest=10 / 96).item() == pytest.approx(expected.item())
+
+
+def test_soft_jaccard_is_one_minus_iou_where_the_network_is_sure() -> None:
+    """With one-hot probabilities it is 1 - mean IoU of the classes that are there, void left out."""
+    _, labels, _ = _case()
+    predicted = torch.where(labels == 255, torch.zeros_like(labels), labels).clone()
+    predicted[1, 0, :4] = 0
+    sure = 100.0 * F.one_hot(predicted, 5).permute(0, 3, 1, 2).double()
+    valid = labels != 255
+    ious = []
+    for index in range(4):
+        both = ((predicted == index) & (labels == index) & valid).sum()
+        either = (((predicted == index) | (labels == index)) & valid).sum()
+        ious.append((both / either).item())
+    assert losses.soft_jaccard(sure, labels).item() == pytest.approx(1 - np.mean(ious))
+
+
+def test_distillation_vanishes_at_the_teacher() -> None:
+    """Zero where both agree, positive elsewhere, and ignored pixels do not count."""
+    logits, labels, _ = _case()
+    assert losses.distillation(logits, logits, labels, 2.0).item() == pytest.approx(0, abs=1e-12)
+    other = logits.clone()
+    other[0, :, :2] += torch.randn(4, 2, 8, dtype=torch.float64)
+    assert losses.distillation(other, logits, labels, 2.0).item() == pytest.approx(0, abs=1e-12)
+    other[1] = -other[1]
+    assert losses.distillation(other, logits, labels, 2.0).item() > 0.1
+
+
+def test_total_adds_what_the_recipe_names() -> None:
+    """Each part enters with its weight."""
+    logits, labels, weight = _case()
+    auxiliary = torch.randn(2, 4, 1, 1, dtype=torch.float64)
+    plain = losses.total(Loss(), logits, labels, weight)
+    with_jaccard = losses.total(Loss(jaccard=0.5), logits, labels, weight)
+    assert (with_jaccard - plain).item() == pytest.approx(0.5 * losses.soft_jaccard(logits, labels).item())
+    labels = labels.repeat_interleave(2, 1).repeat_interleave(2, 2)[:, :8, :8]
+    taken = losses.encoder_labels(labels)
+    assert taken.shape == (2, 1, 1) and (taken[:, 0, 0] == labels[:, 4, 4]).all()
+    extra = losses.total(Loss(auxiliary=0.4), logits.repeat(1, 1, 2, 1)[..., :8, :8], labels, weight, auxiliary)
+    base = losses.total(Loss(), logits.repeat(1, 1, 2, 1)[..., :8, :8], labels, weight)
+    assert (extra - base).item() == pytest.approx(
+        0.4 * F.cross_entropy(auxiliary, taken, weight, ignore_index=255).item())
