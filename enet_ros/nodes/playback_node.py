@@ -24,6 +24,7 @@ PACES = ('realtime', 'step')
 STAMPS = ('auto', 'now', 'source')
 TRANSPORTS = ('raw', 'compressed')
 IMAGE_DEPTH = 5
+FIRST_AGAIN = 2.0       # seconds without labels after which step sends the first image again
 TRUTH_DEPTH = 100       # truth must not be lost while a slow evaluation catches up
 
 # name: (default, description, (lowest, highest) where it is a number)
@@ -173,13 +174,26 @@ class PlaybackNode(Node):
         self._labels.expect(stamp.nanoseconds)
         self._image.publish(prepared.image)
         self._published += 1
-        if self._settings['pace'] == 'step' and not self._labels.wait(self._settings['step_timeout']):
+        if self._settings['pace'] == 'step' and not self._answered(prepared):
             if self._stop.is_set():
                 return False
             self._timeouts += 1
             self._teller.warn('no labels with the stamp of image {} within {} s; going on'.format(
                 self._published, self._settings['step_timeout']))
         return not self._stop.is_set()
+
+    def _answered(self, prepared: Prepared) -> bool:
+        """Wait for the labels of a frame; the first one is sent again until they come.
+
+        A subscription that this side knows may not know this side yet: then the first image is lost.
+        """
+        left = self._settings['step_timeout']
+        while self._published == 1 and left > FIRST_AGAIN and not self._stop.is_set():
+            if self._labels.wait(FIRST_AGAIN):
+                return True
+            left -= FIRST_AGAIN
+            self._image.publish(prepared.image)
+        return self._labels.wait(left)
 
     def _tell_time(self, now_ns: int) -> None:
         message = Clock()
