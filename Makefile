@@ -2,6 +2,7 @@
 #
 #   make demo    playback, segmentation and live scoring over DDS; leaves out/demo/report.html
 #   make test    every test and linter
+#   make soak    the whole graph under twice what it holds, with faults; DURATION=300 SEED=0
 #
 # ARGS is passed on: make demo ARGS='--source my_bag', make test ARGS='test/metrics'.
 # TORCH_INDEX=URL takes torch from another package index, PYTHON=... another interpreter.
@@ -11,6 +12,8 @@ TORCH_INDEX ?=
 ARGS ?=
 VENV := .venv/bin
 WORKERS ?= 2
+DURATION ?= 300
+SEED ?= 0
 export PYTHON TORCH_INDEX
 
 # A ROS that this shell has sourced must not leak into the environment made here.
@@ -27,6 +30,10 @@ demo: .venv/.runtime
 
 test: .venv/.test
 	@$(VENV)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+
+soak: .venv/.runtime
+	@ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST $(VENV)/python -m enet_ros soak \
+		--duration $(DURATION) --seed $(SEED) $(ARGS)
 
 lint: .venv/.test
 	@$(VENV)/python -m pytest test/lint $(ARGS)

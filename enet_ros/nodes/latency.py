@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor, SetParametersResult
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
@@ -23,6 +23,7 @@ from ..metrics.latency_health import Limits, Recording, judge
 from ..metrics.latency_window import LatencyWindow
 from ..metrics.timing import FrameTiming, monotonic_ns
 from ..tools.compare_latency import write_report
+from . import latency_parameters
 from .camera_qos import CameraSubscription
 from .report_process import ReportProcess
 from .runtime import Stop, spin_main
@@ -33,24 +34,6 @@ _LONGEST_NAME = 256
 _ONLY_CAMERA = 'camera'     # what segmentation_node calls the one on `image`
 _BURST = 100        # timings that may wait here: a superseded run of them comes at once
 
-# name: (default, what it is, range or None, may change while running)
-_PARAMETERS = {
-    'segmentation': ('segmentation_node', 'the node whose frames are recorded', None, False),
-    'cameras': ([''], "that node's cameras, where it has several", None, False),
-    'output': ('latency', 'folder of latency.csv, .json, .png and .hlog; older ones are kept, numbered',
-               None, False),
-    'observe_image': (False, 'also receive the camera images, to tell transport from the rest; it costs '
-                             'what receiving an image costs', None, True),
-    'camera_rate': (0.0, 'schedule of the cameras, Hz; 0: found in the stamps', (0.0, 1000.0), False),
-    'longest_gap': (10.0, 'a longer gap between stamps, s, is a pause of the camera and no loss',
-                    (0.1, 3600.0), False),
-    'window': (30.0, 'seconds that /diagnostics looks back', (1.0, 600.0), False),
-    'plot': (True, 'draw latency.png at the end', None, False),
-    'warn_drop_share': (0.5, 'share of dropped frames from which on to warn', (0.0, 1.0), True),
-    'warn_delay': (0.5, 'median delay in seconds from which on to warn', (0.0, 60.0), True),
-    'warn_silence': (2.0, 'seconds without a frame from which on to warn', (0.1, 3600.0), True),
-}
-
 
 class LatencyNode(Node):
     """Joins ~/timing and ~/labels of a segmentation node into a recording."""
@@ -58,8 +41,7 @@ class LatencyNode(Node):
     def __init__(self, stop: Optional[Stop] = None, **options: Any) -> None:
         """Open the recording and subscribe; InputError where the folder cannot be written."""
         super().__init__('latency_node', **options)
-        for name, declaration in _PARAMETERS.items():
-            _declare(self, name, *declaration)
+        latency_parameters.declare(self)
         self._cameras = [name.strip('/') for name in self._get('cameras') if name.strip('/')] or ['']
         self._writer = RowWriter(Path(os.path.expanduser(self._get('output'))).absolute() / 'latency.csv')
         self._join = FrameJoin(sim_time=bool(self._get('use_sim_time')))
@@ -141,6 +123,9 @@ class LatencyNode(Node):
 
     def _on_parameters(self, parameters: List[Parameter]) -> SetParametersResult:
         for parameter in parameters:
+            problem = latency_parameters.problem(parameter.name, parameter.value)
+            if problem:
+                return SetParametersResult(successful=False, reason=problem)
             if parameter.name == 'observe_image':
                 self._observe_images(parameter.value)
         return SetParametersResult(successful=True)
@@ -181,14 +166,6 @@ class LatencyNode(Node):
         response.success = isinstance(outcome, dict)
         response.message = _in_words(outcome) if response.success else str(outcome)
         return response
-
-
-def _declare(node: Node, name: str, default: Any, description: str, limits: Optional[tuple],
-             changeable: bool) -> None:
-    descriptor = ParameterDescriptor(description=description, read_only=not changeable)
-    if limits:
-        descriptor.floating_point_range = [FloatingPointRange(from_value=limits[0], to_value=limits[1])]
-    node.declare_parameter(name, default, descriptor)
 
 
 def _read_timing(status: DiagnosticStatus) -> FrameTiming:
