@@ -52,18 +52,23 @@ class FaultyCamera:
                 due += self._period
                 time.sleep(max(0.0, due - time.monotonic()))
             self._send(frame)
+        self._let_go()
 
     def _publish_anew(self) -> None:
         """Create the publisher, after an old one has delivered what it sent, and wait to be heard."""
-        if self._publisher is not None:
-            self._publisher.wait_for_all_acked(rclpy.duration.Duration(seconds=2))
-            time.sleep(0.5)     # for the subscriber to take what was delivered
-            self._node.destroy_publisher(self._publisher)
+        self._let_go()
         self._publisher = self._node.create_publisher(Image, self._name + '/image', QoSProfile(depth=10))
         deadline = time.monotonic() + _LISTENER_SECONDS
         while self._publisher.get_subscription_count() == 0 and time.monotonic() < deadline:
             time.sleep(0.02)
         time.sleep(0.5)         # until the subscriber, too, knows the publisher
+
+    def _let_go(self) -> None:
+        """Destroy the publisher once what it sent has arrived."""
+        if self._publisher is not None:
+            self._publisher.wait_for_all_acked(rclpy.duration.Duration(seconds=2))
+            time.sleep(0.5)     # for the subscriber to take what was delivered
+            self._node.destroy_publisher(self._publisher)
 
     def _send(self, frame: PlannedFrame) -> None:
         message = self._message
