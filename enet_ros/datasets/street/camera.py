@@ -5,6 +5,7 @@ centre line, h above the ground. The road bends gently; `Road` knows by how much
 road and projects such points to pixels.
 """
 
+import math
 from typing import NamedTuple, Tuple
 
 import numpy as np
@@ -74,6 +75,13 @@ class Camera:
         pixels[:, 0] = self.centre[0] + scale * (self.sideways(s) + points[:, 1])
         pixels[:, 1] = self.horizon + scale * (self.pose.height - points[:, 2])
         return pixels
+
+    def project_one(self, s: float, d: float, h: float) -> Tuple[float, float]:
+        """Return the pixel of one street point."""
+        ahead = s - self.pose.s
+        x = self.road.bend * math.sin(s / self.road.length + self.road.phase) - self._x - self.heading * ahead
+        scale = self.focal / ahead
+        return self.centre[0] + scale * (x + d), self.horizon + scale * (self.pose.height - h)
 
     def scale(self, s: float) -> float:
         """Return pixels per metre at `s`."""

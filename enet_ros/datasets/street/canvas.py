@@ -12,6 +12,7 @@ from .camera import FAR, NEAR, Camera
 from .textures import Texture
 
 HAZE = 205.0  # the grey that distance fades to
+THINNEST = 0.2  # pixels of radius; thinner lines are left out
 _SHIFT = 3  # fractional bits of pixel coordinates
 NEAR_TEXTURE = 1.5  # metres; nearer, a wall beside the road is outside the picture anyhow
 _CLASS_OF = (np.arange(65536) // 1000).astype(np.uint8)
@@ -56,10 +57,12 @@ class Canvas:
         """Return how much of what is at `s` is lost in the haze, 0 to 1."""
         return min(max(s - self.camera.pose.s, 0.0) / FAR, 1.0) ** 1.3 * 0.55
 
-    def model(
-        self, model: Model, points: np.ndarray, colours: Sequence[Colour] = (), instance: int = 0
-    ) -> None:
-        """Paint a model whose points lie at the street points (N, 3), part by part in its order."""
+    def model(self, model: Model, points: np.ndarray, colours: Sequence[Colour] = (), instance: int = 0,
+              size: float = 1.0) -> None:
+        """Paint a model whose points lie at the street points (N, 3), part by part in its order.
+
+        `size` is what lines are thicker by than the model's.
+        """
         if points[:, 0].min() < self.camera.pose.s + NEAR:
             model = self._clipped(model, points)
             if model is None:
@@ -69,12 +72,12 @@ class Canvas:
         if pixels[:, 0].max() < 0 or pixels[:, 0].min() > self.camera.size[1]:
             return
         fixed = _fixed(pixels)
-        scale, haze = self.camera.scale(float(points[0, 0])), self.haze(float(points[0, 0]))
+        scale, haze = size * self.camera.scale(float(points[0, 0])), self.haze(float(points[0, 0]))
         start = 0
         for part, stop in zip(model.parts, model.stops.tolist()):
             outline, corners = fixed[start:stop], pixels[start : start + 3]
             start = stop
-            if part.cull and _turned_away(corners.tolist()):
+            if part.cull and _turned_away(corners.tolist()) or 0 < part.radius * scale < THINNEST:
                 continue
             light, fog = part.light * (1 - haze), HAZE * haze
             r, g, b = colours[part.colour] if isinstance(part.colour, int) else part.colour
@@ -147,7 +150,7 @@ class Canvas:
         """Paint a cut-out (RGBA texture) that stands on a street point, `height` metres high."""
         if foot[0] < self.camera.pose.s + 1.5:
             return
-        ((u, v),) = self.camera.project(np.array([foot]))
+        u, v = self.camera.project_one(*foot)
         tall = height * self.camera.scale(foot[0])
         wide = tall * texture.aspect
         corners = np.array([[u - wide / 2, v - tall], [u + wide / 2, v - tall], [u - wide / 2, v]])

@@ -1,6 +1,6 @@
 """What stands beside the road: houses, fences, hedges, trees, poles, lamps and signs."""
 
-from typing import NamedTuple, Tuple
+from typing import NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -40,20 +40,17 @@ class Sign(NamedTuple):
     kind: int
 
 
-def house(canvas: Canvas, item: House, light: float) -> None:
-    """Paint a house: its front along the road and the end that faces the camera."""
+def house(canvas: Canvas, item: House, light: float, nearer: Optional[House]) -> None:
+    """Paint a house: its front along the road, and the end that faces the camera unless `nearer` hides it."""
     side = 1.0 if item.d > 0 else -1.0
     canvas.textured(_upright(item.s, item.d, item.height, item.d < 0), item.texture, BUILDING, light)
+    if (nearer is not None and nearer.s[1] >= item.s[0] and nearer.height >= item.height
+            and abs(nearer.d) <= abs(item.d)):
+        return
     far = item.d + side * 11.0
     left, right = min(item.d, far), max(item.d, far)
-    end = np.array(
-        [
-            [item.s[0], left, item.height],
-            [item.s[0], right, item.height],
-            [item.s[0], right, 0.0],
-            [item.s[0], left, 0.0],
-        ]
-    )
+    end = np.array([[item.s[0], left, item.height], [item.s[0], right, item.height], [item.s[0], right, 0.0],
+                    [item.s[0], left, 0.0]])
     canvas.textured(end, item.gable, BUILDING, 0.9)
 
 

@@ -56,6 +56,7 @@ class Layout:
         self.facades = textures.facades(library, 9)
         self.trees = [textures.tree(library) for _ in range(5)]
         self.fences = [textures.fence(library, kind) for kind in range(3)]
+        self.railing = self.fences[1].part(6.0 / CELL)
         self.gables = [textures.gable(library) for _ in range(3)]
         self.hedge = textures.hedge(library)
         self.cell = lru_cache(maxsize=64)(self._cell)
@@ -112,13 +113,10 @@ class Layout:
         )
         if kind == 0:
             return
-        fence = self.fences[rng.randint(3)]
-        low = rng.uniform(0.9, 1.5)
-        reach = start + CELL * rng.uniform(0.6, 1.0)
-        for s in np.arange(start, reach, 4.0):
-            cell.walls.append(
-                Wall((s, min(s + 4.0, reach)), side * (HOUSES - 0.1), low, fence, furniture.FENCE)
-            )
+        kind_of_fence = rng.randint(3)
+        low, share = rng.uniform(0.9, 1.5), rng.uniform(0.6, 1.0)
+        cell.walls.append(Wall((start, start + CELL * share), side * (HOUSES - 0.1), low,
+                               self.fences[kind_of_fence].part(share), furniture.FENCE))
         if rng.rand() < 0.5:
             cell.walls.append(
                 Wall(
@@ -158,16 +156,7 @@ class Layout:
             )
         if rng.rand() < 0.3:
             s = start + rng.uniform(0.0, 8.0)
-            for k in range(2):
-                cell.walls.append(
-                    Wall(
-                        (s + 3 * k, s + 3 * k + 3.0),
-                        side * (KERB + 0.35),
-                        1.05,
-                        self.fences[1],
-                        furniture.FENCE,
-                    )
-                )
+            cell.walls.append(Wall((s, s + 6.0), side * (KERB + 0.35), 1.05, self.railing, furniture.FENCE))
         elif rng.rand() < 0.4:
             cell.bollards.extend(
                 (start + rng.uniform(0, 1) + 1.6 * k, side * (KERB + 0.35)) for k in range(5)

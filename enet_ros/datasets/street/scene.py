@@ -13,6 +13,8 @@ from .ground import Ground
 from .layout import Cell, Layout, draw
 from .traffic import Traffic
 
+SHADED = 5  # cells ahead; shade farther away is thinner than a pixel's row
+
 
 class Scene:
     """The street of a seed as a camera of `size` (height, width) sees it."""
@@ -53,21 +55,15 @@ class Scene:
     def _still(self, canvas: Canvas, cells: List[Cell]) -> List[Tuple[float, Callable[[], None]]]:
         """Return what does not move as (distance by which it is sorted, painting)."""
         layout, jobs = self.layout, []
-        for cell in cells:
-            for item in cell.houses:
+        for before, cell in zip([None] + cells, cells):
+            for item, nearer in zip(cell.houses, before.houses if before else (None, None)):
                 light = 1.12 if item.d * layout.sun < 0 else 0.78
-                jobs.append((item.s[1], lambda i=item, g=light: furniture.house(canvas, i, g)))
+                jobs.append((item.s[1], lambda i=item, g=light, n=nearer: furniture.house(canvas, i, g, n)))
             for item in cell.walls:
                 jobs.append((item.s[1] - 0.1, lambda i=item: furniture.wall(canvas, i, 0.95)))
             for s, d, height, kind in cell.trees:
-                jobs.append(
-                    (
-                        s,
-                        lambda s=s, d=d, h=height, k=kind: canvas.sprite(
-                            (s, d, 0.0), h, layout.trees[k], furniture.TREE
-                        ),
-                    )
-                )
+                jobs.append((s, lambda s=s, d=d, h=height, k=kind: canvas.sprite(
+                    (s, d, 0.0), h, layout.trees[k], furniture.TREE)))
             jobs.extend((s, lambda s=s, d=d: furniture.lamp(canvas, s, d)) for s, d in cell.lamps)
             jobs.extend((s, lambda s=s, d=d: furniture.bollard(canvas, s, d)) for s, d in cell.bollards)
             jobs.extend((i.s, lambda i=i: furniture.sign(canvas, i)) for i in cell.signs)
@@ -77,34 +73,18 @@ class Scene:
     def _shadows(self, cells: List[Cell], moving: List[vehicles.Vehicle]) -> List[np.ndarray]:
         """Return the shade of houses, trees and vehicles as polygons on the ground."""
         shade = [vehicles.shadow(v) for v in moving]
-        for cell in cells:
+        for cell in cells[:SHADED]:
             shade.extend(vehicles.shadow(v) for v in cell.parked)
             for item in cell.houses:
                 if item.d * self.layout.sun > 0:
                     cast = item.d - self.layout.sun * item.height * 0.75
-                    shade.append(
-                        np.array(
-                            [
-                                [item.s[0], item.d, 0.0],
-                                [item.s[1], item.d, 0.0],
-                                [item.s[1] + 1.5, cast, 0.0],
-                                [item.s[0] + 1.5, cast, 0.0],
-                            ]
-                        )
-                    )
+                    shade.append(np.array([[item.s[0], item.d, 0.0], [item.s[1], item.d, 0.0],
+                                           [item.s[1] + 1.5, cast, 0.0], [item.s[0] + 1.5, cast, 0.0]]))
             for s, d, height, _ in cell.trees:
                 turn = np.linspace(0, 2 * np.pi, 10, endpoint=False)
                 middle = d - self.layout.sun * 1.2
-                shade.append(
-                    np.stack(
-                        (
-                            s + 0.22 * height * np.cos(turn),
-                            middle + 0.3 * height * np.sin(turn),
-                            np.zeros(10),
-                        ),
-                        1,
-                    )
-                )
+                shade.append(np.stack((s + 0.22 * height * np.cos(turn), middle + 0.3 * height * np.sin(turn),
+                                       np.zeros(10)), 1))
         return shade
 
     def _expose(self, image: np.ndarray, t: float, number: int) -> np.ndarray:

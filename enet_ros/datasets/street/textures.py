@@ -21,6 +21,11 @@ class Texture:
         self._size = (picture.shape[1], picture.shape[0])
         self.aspect = picture.shape[1] / picture.shape[0]
 
+    def part(self, share: float) -> 'Texture':
+        """Return the left `share` of the picture, 0 to 1, as a texture of its own."""
+        picture = self._levels[0, 0]
+        return Texture(picture[:, :max(int(picture.shape[1] * share), 1)])
+
     def level(self, width: float, height: float) -> np.ndarray:
         """Return the copy to sample where the whole texture covers `width` x `height` pixels."""
         key = (_halvings(self._size[0], width), _halvings(self._size[1], height))
@@ -164,7 +169,7 @@ def tree(rng: np.random.RandomState, side: int = 224) -> Texture:
 
 
 def fence(rng: np.random.RandomState, kind: int) -> Texture:
-    """Return two metres of fence: boards, metal bars before a hedge's shade, or a rail with mesh."""
+    """Return a stretch of fence, 16 metres: boards, metal bars before a hedge's shade, or mesh."""
     shape = (40, 96)
     colour = np.array(((142, 108, 76), (70, 76, 80), (128, 132, 130))[kind]) * rng.uniform(0.85, 1.15)
     picture = shade(colour, 1 + 0.08 * noise(rng, shape))
@@ -173,7 +178,7 @@ def fence(rng: np.random.RandomState, kind: int) -> Texture:
         picture[:, x : x + max(step // (4, 2, 2)[kind], 1)] = colour * (0.55, 0.42, 0.62)[kind]
     for y in ((6, 30), (2, 34), (0, 36))[kind]:
         picture[y : y + 4] = np.clip(colour * 1.15, 0, 255)
-    return Texture(np.tile(picture, (1, 2, 1)))
+    return Texture(np.tile(picture, (1, 8, 1)))
 
 
 def hedge(rng: np.random.RandomState) -> Texture:

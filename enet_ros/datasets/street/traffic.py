@@ -136,12 +136,5 @@ def person(
     top = np.clip(rng.uniform(20, 200) + rng.uniform(-70, 70, 3), 12, 240)
     bottom = np.array([54.0, 58.0, 74.0]) * rng.uniform(0.5, 1.9)
     hair = np.array([70.0, 52.0, 38.0]) * rng.uniform(0.3, 2.0)
-    return Figure(
-        s,
-        d,
-        direction,
-        rng.uniform(0, 2 * np.pi),
-        number,
-        rng.uniform(1.58, 1.9),
-        *(tuple(colour.tolist()) for colour in (skin, top, bottom, hair)),
-    )
+    colours = tuple(tuple(colour.tolist()) for colour in (skin, top, bottom, hair))
+    return Figure(s, d, direction, rng.uniform(0, 2 * np.pi), number, rng.uniform(1.58, 1.9), colours)

@@ -8,6 +8,7 @@ import numpy as np
 from .canvas import Canvas, Colour, Model, Part
 
 CAR = 8000
+DETAILED = 45.0  # metres; beyond it rims and lights are smaller than a pixel
 GLASS, TYRE, RIM = (48, 56, 66), (28, 28, 30), (112, 114, 118)
 REAR_LIGHT, HEAD_LIGHT, PLATE, BUMPER = (190, 30, 28), (238, 236, 220), (214, 196, 92), (44, 44, 46)
 _TURN = np.linspace(0, 2 * np.pi, 12, endpoint=False)
@@ -62,15 +63,18 @@ def near_end(vehicle: Vehicle) -> float:
 def paint(canvas: Canvas, vehicle: Vehicle) -> None:
     """Paint a vehicle, the faces that are turned away left out."""
     seen_from = 1 if (canvas.camera.pose.d > vehicle.d) == (vehicle.heading > 0) else -1
-    model = _model(vehicle.kind, vehicle.heading, seen_from)
+    model = _model(vehicle.kind, vehicle.heading, seen_from, vehicle.s - canvas.camera.pose.s < DETAILED)
     # Turning by half a circle keeps the winding of the faces.
     points = model.points * (vehicle.heading, vehicle.heading, 1.0) + (vehicle.s, vehicle.d, 0.0)
     canvas.model(model, points, (vehicle.colour,), vehicle.instance)
 
 
 @lru_cache(maxsize=None)
-def _model(kind: int, heading: int, side: int) -> Model:
-    """Return a vehicle (along, right, up) for a camera that sees its `side` (1: right) and nearer end."""
+def _model(kind: int, heading: int, side: int, detailed: bool) -> Model:
+    """Return a vehicle (along, right, up) for a camera that sees its `side` (1: right) and nearer end.
+
+    Only a detailed one has rims and lights.
+    """
     shape = _SHAPES[kind]
     front, rear, wide = shape.length / 2, -shape.length / 2, shape.width / 2
     rear_low, front_low, rear_high, front_high = (share * shape.length for share in shape.cabin)
@@ -84,6 +88,8 @@ def _model(kind: int, heading: int, side: int) -> Model:
         parts.append(Part(face, 0, CAR, 0.0, light, True))
         if light < 1.1:  # every face but the roof has a window
             parts.extend(Part(pane, GLASS, CAR, 0.0, light, True) for pane in _panes(face, shape))
+    if not detailed:
+        return Model(parts)
     parts.extend(_wheel(shape, side, along, 0.0, 0.55, RIM) for along in (-0.31, 0.31))
     return Model(parts + _lights(end, REAR_LIGHT if heading > 0 else HEAD_LIGHT, wide, shape.deck, heading))
 
