@@ -46,18 +46,22 @@ def record(graph: torch.nn.Module, example: torch.Tensor, logger: Any = None, pr
         'fp16_mode': False, 'int8_mode': False, 'max_batch_size': 1,
         converters.PRELU_FORM: prelu, converters.TOPK: topk}
     inputs = (example.detach().clone(),)        # torch2trt leaves a mark on it
+    failure = None
     with torch.no_grad(), _unsupported_methods() as unsupported, _tensor_class_restored():
         conversion = machinery.ConversionContext(network, torch2trt_kwargs=keywords, builder_config=config)
         with conversion as context, _static_shapes(machinery):
             baked = _watch_constants(context)
             context.add_inputs(inputs, ['image'])
-            output = graph(*inputs)
-            if not hasattr(output, '_trt'):
-                raise EngineError("torch2trt cannot convert the network's last operation")
-            context.mark_outputs((output,), ['output'])
+            try:
+                output = graph(*inputs)
+                context.mark_outputs((output,), ['output'])
+            except Exception as error:      # converters trip over what they do not know in many ways
+                failure = error
     if unsupported or baked:
         raise EngineError('torch2trt has no converter for {}: their results would be frozen'.format(
-            ', '.join(sorted(set(unsupported) | set(baked)))))
+            ', '.join(sorted(set(unsupported) | set(baked))))) from failure
+    if failure is not None:
+        raise EngineError('torch2trt cannot convert the network: {}'.format(failure)) from failure
     return Recorded(network, builder, config, logger)
 
 

@@ -2,6 +2,7 @@
 
 import enum
 import os
+import threading
 
 from ._layers import INetworkDefinition
 from ._runtime import serialize
@@ -75,8 +76,15 @@ class Builder:
         return INetworkDefinition()
 
     def build_serialized_network(self, network, config):
-        """Return a plan, or None, with a word to the logger, where TENSORRT_DOUBLE_FAIL says so."""
+        """Return a plan, or None, with a word to the logger, where TENSORRT_DOUBLE_FAIL has one.
+
+        With TENSORRT_DOUBLE_WAIT it writes its process id to that file and builds for ever.
+        """
         if os.environ.get('TENSORRT_DOUBLE_FAIL'):
             self.logger.log(ILogger.ERROR, os.environ['TENSORRT_DOUBLE_FAIL'])
             return None
+        if os.environ.get('TENSORRT_DOUBLE_WAIT'):
+            with open(os.environ['TENSORRT_DOUBLE_WAIT'], 'w') as file:
+                file.write(str(os.getpid()))
+            threading.Event().wait()
         return serialize(network)

@@ -1,0 +1,121 @@
+"""Plans on disk: whole and their own, or not there."""
+
+import json
+import os
+from pathlib import Path
+import subprocess
+import sys
+
+import pytest
+
+from enet_ros.deploy.cache import ENVIRONMENT, EngineCache, default_folder
+from enet_ros.errors import InputError
+
+KEY = {'network': 'enet', 'size': '360x640', 'precision': 'fp16', 'weights': 'ab', 'tensorrt': '8.2.1.9'}
+
+
+@pytest.fixture
+def cache(tmp_path):
+    return EngineCache(tmp_path / 'engines')
+
+
+def test_what_was_stored_comes_back(cache):
+    assert cache.load(KEY) is None
+    path = cache.store(KEY, b'plan', {'layers': 3})
+    assert path.name.startswith('enet-360x640-fp16-') and path.suffix == '.plan'
+    assert cache.load(KEY) == b'plan'
+    record = cache.record(KEY)
+    assert record['layers'] == 3 and record['bytes'] == 4 and record['key'] == KEY
+    assert sorted(entry.suffix for entry in cache.folder.iterdir()) == ['.json', '.plan']
+
+
+@pytest.mark.parametrize('name', sorted(KEY))
+def test_every_part_of_the_key_counts(cache, name):
+    cache.store(KEY, b'plan', {})
+    assert cache.load(dict(KEY, **{name: 'other'})) is None
+
+
+@pytest.mark.parametrize('damage', ['cut', 'exchanged', 'no plan', 'no record', 'broken record', 'other key',
+                                    'list', 'binary record'])
+def test_damage_is_no_plan(cache, damage):
+    path = cache.store(KEY, b'plan of TensorRT', {})
+    record = path.with_suffix('.json')
+    if damage == 'cut':
+        path.write_bytes(b'plan of')
+    elif damage == 'exchanged':
+        path.write_bytes(b'PLAN of TensorRT')
+    elif damage == 'no plan':
+        path.unlink()
+    elif damage == 'no record':
+        record.unlink()
+    elif damage == 'broken record':
+        record.write_text('{"key":')
+    elif damage == 'list':
+        record.write_text('[]')
+    elif damage == 'binary record':
+        record.write_bytes(b'\xff\xfe\x00')
+    else:
+        record.write_text(json.dumps(dict(json.loads(record.read_text()), key=dict(KEY, gpu='another'))))
+    assert cache.load(KEY) is None
+    cache.store(KEY, b'new', {})
+    assert cache.load(KEY) == b'new'
+
+
+def test_a_failed_write_leaves_the_old_plan(cache, monkeypatch):
+    cache.store(KEY, b'old', {})
+
+    def full(handle):
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr(os, 'fsync', full)
+    with pytest.raises(InputError, match='No space left'):
+        cache.store(KEY, b'new', {})
+    assert cache.load(KEY) == b'old'
+    assert len(list(cache.folder.iterdir())) == 2
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / 'file').write_text('')
+    cache = EngineCache(tmp_path / 'file' / 'engines')
+    with pytest.raises(InputError, match='file/engines'):
+        cache.store(KEY, b'plan', {})
+    with pytest.raises(InputError, match='engine_cache'), cache.lock(KEY):
+        pass
+
+
+BUILDER = """
+import json, os, sys
+from pathlib import Path
+from enet_ros.deploy.cache import EngineCache
+cache, key = EngineCache(Path(sys.argv[1])), json.loads(sys.argv[2])
+print('ready', flush=True)
+sys.stdin.readline()
+with cache.lock(key):
+    built = cache.load(key) is None
+    if built:
+        cache.store(key, str(os.getpid()).encode(), {})
+print(json.dumps([built, cache.load(key).decode()]))
+"""
+
+
+def test_of_several_processes_one_builds(tmp_path):
+    root = Path(__file__).resolve().parents[2]
+    processes = [subprocess.Popen([sys.executable, '-c', BUILDER, str(tmp_path), json.dumps(KEY)],
+                                  cwd=str(root), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                  universal_newlines=True) for _ in range(3)]
+    for process in processes:
+        assert process.stdout.readline() == 'ready\n'
+    for process in processes:       # all have started: now
+        process.stdin.write('\n')
+        process.stdin.flush()
+    answers = [json.loads(process.communicate(timeout=60)[0]) for process in processes]
+    assert sorted(built for built, _ in answers) == [False, False, True]
+    assert len({plan for _, plan in answers}) == 1
+
+
+def test_default_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    monkeypatch.delenv(ENVIRONMENT, raising=False)
+    assert default_folder() == tmp_path / 'enet_ros' / 'engines'
+    monkeypatch.setenv(ENVIRONMENT, '/data/engines')
+    assert str(default_folder()) == '/data/engines'
