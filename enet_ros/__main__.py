@@ -41,8 +41,12 @@ def main(argv: Optional[List[str]] = None) -> int:
 
 def run(name: str, arguments: Optional[List[str]] = None) -> int:
     """Run one executable; what setup.py's entry points call too."""
-    module = importlib.import_module('enet_ros.' + EXECUTABLES[name][0])
-    return int(module.main(arguments) or 0)
+    try:
+        module = importlib.import_module('enet_ros.' + EXECUTABLES[name][0])
+        return int(module.main(arguments) or 0)
+    except KeyboardInterrupt:   # while the module was still being loaded
+        print('interrupted', file=sys.stderr)
+        return 130
 
 
 if __name__ == '__main__':
