@@ -51,7 +51,7 @@ setup(
     entry_points={'console_scripts': ['enet_ros = enet_ros.__main__:main']},
     # A robot's own OpenCV is unknown to pip by name: old setuptools would refuse to start over it.
     install_requires=['numpy', 'PyYAML', 'opencv-python-headless; python_version >= "3.10"'],
-    extras_require={group: requirements(group) for group in ('ros', 'workstation', 'torch')},
+    extras_require={group: requirements(group) for group in ('ros', 'workstation', 'torch', 'cluster')},
     python_requires='>=3.6',
     zip_safe=False,
 )

@@ -9,6 +9,7 @@ from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache
 import json
 import multiprocessing
+import sys
 from typing import Any, Callable, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from .bags.matching import Choice, frame_topic
@@ -79,7 +80,9 @@ def cut(job: Job, parts: int) -> List[Job]:
 
 def run_in_processes(jobs: Sequence[Job], workers: int) -> Iterator[Part]:
     """Do jobs in processes of their own, in order; InputError where one of them dies."""
-    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context('spawn'))
+    # Not forked: engines have threads. (Python 3.6 cannot choose.)
+    context = {'mp_context': multiprocessing.get_context('spawn')} if sys.version_info >= (3, 7) else {}
+    pool = ProcessPoolExecutor(workers, **context)
     try:
         for part in pool.map(run, jobs):
             yield part
@@ -95,9 +98,9 @@ def run_on_cluster(jobs: Sequence[Job], scheduler: str) -> Iterator[Part]:
     InputError where Dask is not installed or the scheduler does not answer.
     """
     try:
-        from dask.distributed import Client
+        from distributed import Client
     except ImportError as error:
-        raise InputError('--scheduler needs dask.distributed (pip install distributed): {}'.format(
+        raise InputError('--scheduler needs Dask (pip install distributed): {}'.format(
             error)) from None
     try:
         client = Client(scheduler, timeout=CLUSTER_TIMEOUT)

@@ -60,10 +60,7 @@ def topics(path: Path) -> Dict[str, Topic]:
 
 def unzstd(data: bytes, limit: int) -> bytes:
     """Unpack zstandard data of at most `limit` bytes."""
-    try:
-        from compression import zstd
-    except ImportError:
-        from backports import zstd
+    from backports import zstd
     unpacker = zstd.ZstdDecompressor()
     unpacked = unpacker.decompress(data, max_length=limit)
     if not unpacker.eof:

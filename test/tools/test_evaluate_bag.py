@@ -81,7 +81,7 @@ def test_parts_in_processes_add_up(bag: Path, whole: dict, tmp_path: Path) -> No
 
 def test_parts_on_a_cluster_add_up(bag: Path, whole: dict, tmp_path: Path) -> None:
     """A real Dask scheduler with two workers gives the same matrix."""
-    distributed = pytest.importorskip('dask.distributed')
+    distributed = pytest.importorskip('distributed')
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
         parts = run(tmp_path, bag, *PREDICTIONS, '--scheduler', cluster.scheduler_address)
     assert parts['confusion'] == whole['confusion'] and parts['frames_in'] == whole['frames_in']
