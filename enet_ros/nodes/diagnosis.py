@@ -54,6 +54,7 @@ def camera_values(snapshot: Snapshot, state: CameraState) -> Dict[str, str]:
     values = {
         'topic': state.topic, 'publishers': str(state.publishers),
         'reliability': 'reliable' if state.reliable else 'best_effort',
+        'listened': 'yes' if state.listened else 'no',
         'camera_rate_hz': _shown(snapshot.camera_rate), 'rate_hz': _shown(snapshot.rate),
         'image_age_ms': _shown(snapshot.image_age, 1e3), 'age_ms': _shown(snapshot.age, 1e3),
         'frames_in': str(snapshot.frames_in), 'frames_segmented': str(snapshot.frames_segmented),

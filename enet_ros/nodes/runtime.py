@@ -30,7 +30,7 @@ import sys
 import threading
 import time
 from types import FrameType
-from typing import Any, Callable, List, Optional
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from ..errors import InputError
 from ..resources import find
@@ -47,7 +47,7 @@ class Stop:
     def __init__(self) -> None:
         """Start unset, with exit code 0."""
         self.code = 0
-        self.abandoned = False      # a thread is stuck in native code: leave without waiting for it
+        self.abandoned = False      # leave without waiting for threads and without taking modules down
         self._event = threading.Event()
         self._wake: Optional[Callable[[], None]] = None
 
@@ -73,27 +73,34 @@ class Stop:
         self._wake = wake
 
 
-def set_transport_profile() -> Optional[str]:
+def transport_profile() -> Tuple[Dict[str, str], str]:
     """
-    Point Fast DDS to config/fastdds.xml, unless the user set a profile of his own.
+    Return the environment that points Fast DDS to config/fastdds.xml, and what to say about it.
 
-    It must happen before rclpy.init. Returns None when the profile is in force, else a sentence saying why
-    not.
+    The environment is empty where the user set a profile of his own or where it would do harm; the text,
+    empty otherwise, says why.
     """
+    path = str(find('config', 'fastdds.xml'))
     for variable in PROFILE_VARIABLES:
+        if os.environ.get(variable) == path:    # launch has done it
+            return {}, ''
         if os.environ.get(variable):
-            return '{} is set to {}: left as it is'.format(variable, os.environ[variable])
+            return {}, '{} is set to {}: left as it is'.format(variable, os.environ[variable])
     try:
         free = shutil.disk_usage('/dev/shm').free
     except OSError:
         free = 0
     if free < SHARED_MEMORY_NEEDED:
-        return ('/dev/shm has {} MB free: Fast DDS stays on its default transport, and large images may '
-                'be lost (docker run --shm-size=1g, or --ipc=host)'.format(free // 2 ** 20))
-    path = str(find('config', 'fastdds.xml'))
-    for variable in PROFILE_VARIABLES:
-        os.environ[variable] = path
-    return None
+        return {}, ('/dev/shm has {} MB free: Fast DDS stays on its default transport, and large images may '
+                    'be lost (docker run --shm-size=1g, or --ipc=host)'.format(free // 2 ** 20))
+    return {variable: path for variable in PROFILE_VARIABLES}, ''
+
+
+def set_transport_profile() -> str:
+    """Put `transport_profile` in force, which must happen before rclpy.init; return what it says."""
+    environment, text = transport_profile()
+    os.environ.update(environment)
+    return text
 
 
 def spin_main(create: Callable[[Stop], Any], args: Optional[List[str]] = None, description: str = '') -> int:
@@ -124,7 +131,7 @@ def spin_main(create: Callable[[Stop], Any], args: Optional[List[str]] = None, d
     return code
 
 
-def _spin(create: Callable[[Stop], Any], args: List[str], stop: Stop, profile: Optional[str]) -> int:
+def _spin(create: Callable[[Stop], Any], args: List[str], stop: Stop, profile: str) -> int:
     """Initialise ROS, spin, shut down."""
     import rclpy
     from rclpy.executors import SingleThreadedExecutor
