@@ -2,6 +2,7 @@
 #
 #   make demo    playback, segmentation and live scoring over DDS; leaves out/demo/report.html
 #   make test    every test and linter
+#   make benchmark    speed on this machine, beside peers; leaves out/benchmark/ (ARGS=--quick: four minutes)
 #   make soak    the whole graph under twice what it holds, with faults; DURATION=300 SEED=0
 #
 # ARGS is passed on: make demo ARGS='--source my_bag', make test ARGS='test/metrics'.
@@ -21,12 +22,16 @@ LEAKS := $(filter AMENT_% COLCON_% ROS_% RMW_% _ROS_%,$(.VARIABLES)) \
 	PYTHONPATH PYTHONHOME LD_LIBRARY_PATH CMAKE_PREFIX_PATH VIRTUAL_ENV
 unexport $(LEAKS)
 
-.PHONY: demo test test-py36 soak lint requirements clean help
+.PHONY: demo benchmark test test-py36 soak lint requirements clean help
 help:
 	@sed -n 's/^#   make/make/p' Makefile
 
 demo: .venv/.runtime
 	@$(VENV)/python -m enet_ros demo $(ARGS)
+
+# Of the peers, those that the tests need are installed with them.
+benchmark: .venv/.test
+	@$(VENV)/python -m enet_ros benchmark $(ARGS)
 
 test: .venv/.test
 	@$(VENV)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
