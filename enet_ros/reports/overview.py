@@ -1,0 +1,70 @@
+"""One page about one run: what went in, what came out, how late, how right. Pictures are inside the file."""
+
+import base64
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+from ..classes import ClassTable
+
+TEMPLATES = Path(__file__).with_name('templates')
+REASONS = {
+    'superseded': 'superseded by a newer frame', 'rate_limited': 'left out by max_rate',
+    'refused': 'refused: not a valid image', 'engine_error': 'lost to an error of the engine',
+    'no_listener': 'not asked for by anybody', 'shutdown': 'waiting when the node ended'}
+
+
+def write_overview(path: Path, title: str, subtitle: str, summary: Dict[str, Any], classes: ClassTable,
+                   overlay: Optional[Path] = None, latency: Optional[Path] = None,
+                   files: Sequence[Tuple[str, str]] = ()) -> None:
+    """Write the page of a summary (keys as in the tools' JSON); `files` are (name, what it holds)."""
+    import jinja2
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(str(TEMPLATES)), autoescape=True,
+                                     undefined=jinja2.StrictUndefined)
+    page = environment.get_template('overview.html').render(
+        title=title, subtitle=subtitle, figures=figures(summary), classes=class_rows(summary, classes),
+        accounts=accounts(summary), overlay=picture(overlay), latency=picture(latency), files=files)
+    path.write_text(page, 'utf-8')
+
+
+def figures(summary: Dict[str, Any]) -> List[Tuple[str, str, str]]:
+    """Return the handful of numbers that stand on top: (name, value, note)."""
+    late = summary['latency_ms']
+    found = [
+        ('frames', '{}'.format(summary['frames_in']), '{} segmented'.format(summary['frames_segmented'])),
+        ('rate', _number(summary['rate_hz'], '{:.1f} Hz'), 'labels a second'),
+        ('delay', _number(late['p50'], '{:.0f} ms'), 'median; ' + _number(late['max'], '{:.0f} ms at most')),
+        ('dropped', '{}'.format(summary['frames_dropped']), 'the newest frame wins')]
+    if summary.get('mean_iou') is not None:
+        found.append(('mean IoU', '{:.1f} %'.format(100 * summary['mean_iou']),
+                      'over {} frames'.format(summary['frames_evaluated'])))
+    return found
+
+
+def class_rows(summary: Dict[str, Any], classes: ClassTable) -> List[Tuple[str, str, Optional[float]]]:
+    """Return (name, CSS colour, IoU or None) of every class; nothing where nothing was scored."""
+    scores = summary.get('class_iou') or {}
+    return [(name, 'rgb({}, {}, {})'.format(*colour), scores.get(name))
+            for name, colour in zip(classes.names, classes.colours.tolist())] if scores else []
+
+
+def accounts(summary: Dict[str, Any]) -> List[Tuple[str, str]]:
+    """Return where every frame went, in words."""
+    rows = [('delivered to the node', summary['frames_in']), ('segmented', summary['frames_segmented'])]
+    rows += [('dropped: ' + REASONS.get(reason, reason), count)
+             for reason, count in summary['dropped_by'].items() if count]
+    for key, text in (('truth_without_prediction', 'annotated frames without labels'),
+                      ('prediction_without_truth', 'labels without an annotated frame')):
+        if summary.get(key) is not None:
+            rows.append((text, summary[key]))
+    return [(text, str(count)) for text, count in rows]
+
+
+def picture(path: Optional[Path]) -> Optional[str]:
+    """Return a PNG as a data URI; None where there is none."""
+    if path is None or not path.is_file():
+        return None
+    return 'data:image/png;base64,' + base64.b64encode(path.read_bytes()).decode('ascii')
+
+
+def _number(value: Optional[float], form: str) -> str:
+    return 'unknown' if value is None else form.format(value)

@@ -1,0 +1,50 @@
+"""The page that the demo leaves."""
+
+import re
+
+import pytest
+
+from enet_ros.classes import ClassTable
+from enet_ros.reports.overview import write_overview
+
+
+@pytest.fixture
+def summary():
+    return {'frames_in': 10, 'frames_segmented': 7, 'frames_dropped': 3, 'rate_hz': 4.25,
+            'dropped_by': {'superseded': 2, 'refused': 1, 'shutdown': 0},
+            'latency_ms': {'p50': 41.6, 'max': 99.5}, 'mean_iou': 0.625, 'frames_evaluated': 6,
+            'truth_without_prediction': 4, 'prediction_without_truth': 1,
+            'class_iou': {'Sky': 0.875, 'Road': 0.0, 'Car': None}}
+
+
+def words(path) -> str:
+    text = re.sub(r'<style>.*?</style>', '', path.read_text(), flags=re.S)
+    return re.sub(r'\s+', ' ', re.sub(r'<[^>]+>', ' ', text))
+
+
+def test_numbers(summary, tmp_path):
+    write_overview(tmp_path / 'page.html', 'A drive', 'over <the> & hill', summary, ClassTable.load('camvid'))
+    said = words(tmp_path / 'page.html')
+    for text in ('frames 10 7 segmented', 'rate 4.2 Hz', 'delay 42 ms median; 100 ms at most', 'dropped 3',
+                 'mean IoU 62.5 % over 6 frames', 'Sky 87.5', 'Road 0.0', 'Car not in the recording',
+                 'superseded by a newer frame 2', 'refused: not a valid image 1',
+                 'annotated frames without labels 4', 'over &lt;the&gt; &amp; hill'):
+        assert text in said, text
+    assert 'waiting when the node ended' not in said
+
+
+def test_without_truth(summary, tmp_path):
+    summary.update(mean_iou=None, class_iou=None, rate_hz=None, truth_without_prediction=None,
+                   prediction_without_truth=None)
+    summary['latency_ms'] = {'p50': None, 'max': None}
+    write_overview(tmp_path / 'page.html', 'A drive', '', summary, ClassTable.load('camvid'))
+    said = words(tmp_path / 'page.html')
+    assert 'IoU' not in said and 'rate unknown' in said and 'annotated' not in said
+
+
+def test_needs_nothing_else(summary, tmp_path):
+    (tmp_path / 'overlay.png').write_bytes(b'\x89PNG')
+    write_overview(tmp_path / 'page.html', 'A drive', '', summary, ClassTable.load('camvid'),
+                   tmp_path / 'overlay.png', tmp_path / 'missing.png', [('more.csv', 'every frame')])
+    page = (tmp_path / 'page.html').read_text()
+    assert re.findall(r'(?:src|href)="([^"]*)"', page) == ['data:image/png;base64,iVBORw==', 'more.csv']
