@@ -147,6 +147,9 @@ def _rates(snapshot: Snapshot, state: CameraState) -> List[Verdict]:
 
 
 def _losses(snapshot: Snapshot, state: CameraState) -> List[Verdict]:
+    if state.publishers > 1:    # neither numbers nor stamps of several tell what is missing
+        return [(WARN, '{} publishers send on {} and displace each other: give each camera a topic of its '
+                       'own and name them in `cameras`'.format(state.publishers, state.topic))]
     if snapshot.lost_share <= LOSS:
         return []
     text = '{:.0f} % of the images are lost on the way'.format(100 * snapshot.lost_share)
