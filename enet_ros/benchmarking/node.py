@@ -20,19 +20,24 @@ class Load(NamedTuple):
 
     size: Tuple[int, int]       # (height, width)
     rate: float
-    compressed: bool
+    compressed: bool = False
+    overlay: bool = False       # somebody listens to ~/overlay as well
 
     @property
     def name(self) -> str:
         """Short description, as in the table."""
-        return '{}x{} {:g} Hz {}'.format(self.size[1], self.size[0], self.rate,
-                                         'compressed' if self.compressed else 'raw')
+        return '{}x{} {:g} Hz {}{}'.format(
+            self.size[1], self.size[0], self.rate, 'compressed' if self.compressed else 'raw',
+            ', overlay heard' if self.overlay else '')
 
 
-LOADS = tuple(Load(size, rate, compressed) for size in ((720, 1280), (1080, 1920))
-              for compressed in (False, True) for rate in (15.0, 30.0, 60.0))
-QUICK_LOADS = (Load((720, 1280), 15.0, False), Load((720, 1280), 30.0, False), Load((720, 1280), 30.0, True),
-               Load((1080, 1920), 30.0, False))
+_CALM = (Load((720, 1280), 10.0), Load((720, 1280), 10.0, overlay=True))     # what own work is read from
+LOADS = _CALM + tuple(Load(size, rate, compressed) for size in ((720, 1280), (1080, 1920))
+                      for compressed in (False, True) for rate in (15.0, 30.0, 60.0))
+QUICK_LOADS = _CALM + (Load((720, 1280), 30.0), Load((720, 1280), 30.0, compressed=True),
+                       Load((1080, 1920), 30.0))
+# Stages of ~/timing between an image's arrival and its labels' departure, waiting and engine apart.
+_OWN_STAGES = ('decoded', 'preprocessed', 'postprocessed', 'published')
 
 
 def measure(load: Load, parameters: Dict[str, Any], folder: Path, seconds: float = 6.0) -> Dict[str, Any]:
@@ -40,7 +45,8 @@ def measure(load: Load, parameters: Dict[str, Any], folder: Path, seconds: float
 
     `parameters` are segmentation_node's; `folder` keeps the recording and what each process said.
     The keys are those of latency_node's summary plus 'sent', 'cores' (processor seconds a second),
-    'memory_mb' (resident, at most) and 'first_label_s' (from the start of the process).
+    'memory_mb' (resident, at most), 'first_label_s' (from the start of the process), 'engine_ms' and
+    'own_ms' (medians of inference and of all else that the worker does for a frame).
     """
     isolate()
     folder.mkdir(parents=True, exist_ok=True)
@@ -54,6 +60,8 @@ def measure(load: Load, parameters: Dict[str, Any], folder: Path, seconds: float
             'latency_node', '--ros-args', '-p', 'output:={}'.format(folder), '-p', 'plot:=false'], folder)
         camera = _start(children, 'enet_ros.nodes.benchmark_camera',
                         camera_arguments + ['--compressed'] * load.compressed, folder)
+        if load.overlay:
+            _start(children, 'enet_ros.nodes.benchmark_listener', ['/segmentation_node/overlay'], folder)
         started_ns = time.time_ns()
         settings = []
         for name, value in parameters.items():
@@ -71,8 +79,10 @@ def measure(load: Load, parameters: Dict[str, Any], folder: Path, seconds: float
     finally:
         for child in reversed(children):
             child.end()
-    summary.update(load=load.name, sent=sent, cores=cores, memory_mb=memory,
-                   first_label_s=(first_ns - started_ns) / 1e9)
+    stages = summary['stages_ms']
+    summary.update(load=load.name, sent=sent, cores=cores, memory_mb=memory, overlay=load.overlay,
+                   first_label_s=(first_ns - started_ns) / 1e9, engine_ms=stages['inferred']['p50'],
+                   own_ms=sum(stages[stage]['p50'] for stage in _OWN_STAGES))
     return summary
 
 

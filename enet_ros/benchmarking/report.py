@@ -44,6 +44,8 @@ _NODE: Columns = (
     ('labels/s', lambda row: _number(row['rate_hz'])),
     ('delay p50 ms', lambda row: _number(row['latency_ms']['p50'])),
     ('max', lambda row: _number(row['latency_ms']['max'])),
+    ('engine p50', lambda row: _number(row['engine_ms'])),
+    ('own work p50', lambda row: _number(row['own_ms'])),
     ('cores', lambda row: '{:.2f}'.format(row['cores'])),
     ('MB', lambda row: '{:.0f}'.format(row['memory_mb'])),
     ('first label s', lambda row: _number(row['first_label_s'])))
