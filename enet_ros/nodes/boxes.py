@@ -88,22 +88,20 @@ class RateLimit:
     def __init__(self, rate: float = 0.0) -> None:
         """Start with the first frame due at once."""
         self.rate = rate
-        self._due_ns: Optional[int] = None
+        self._planned_ns: Optional[int] = None     # when the last frame let through was due
 
     def admits(self, now_ns: int) -> bool:
         """Tell whether a frame arriving now goes through.
 
-        The schedule goes on from when a frame was due, not from when it came, so that a limit of 20 makes
-        20 of 30 frames and not 15; half a period of earliness is forgiven as jitter.
+        The plan goes on from when a frame was due, not from when it came, so that a limit of 20 makes 20 of
+        30 frames and not 15; a quarter of a period of earliness is forgiven as jitter.
         """
         if self.rate <= 0:
-            self._due_ns = None
+            self._planned_ns = None
             return True
         period = int(1e9 / self.rate)
-        due = now_ns if self._due_ns is None else max(self._due_ns, now_ns - period)
-        due = min(due, now_ns + period)     # the rate was raised
-        if now_ns < due - period // 2:
-            self._due_ns = due
+        due = now_ns if self._planned_ns is None else max(self._planned_ns + period, now_ns - period)
+        if now_ns < due - period // 4:
             return False
-        self._due_ns = due + period
+        self._planned_ns = due
         return True

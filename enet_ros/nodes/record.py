@@ -112,7 +112,7 @@ class LossEstimate:
     Images that the camera sent and that never reached the node.
 
     Exact from the publisher's message numbers where the middleware gives them (Jazzy with Fast DDS).
-    Elsewhere the stamps must do: the shortest tenth of their distances is taken for the camera's period,
+    Elsewhere the stamps must do: the shortest fiftieth of their distances is taken for the camera's period,
     and what is missing between is counted lost. A camera that sends unevenly by itself is then accused
     wrongly, but for small shares.
     """
@@ -148,8 +148,8 @@ class LossEstimate:
             steps = sorted(b - a for a, b in zip(stamps, stamps[1:]) if b > a)
             if len(steps) < 10:
                 return 0.0
-            period = steps[len(steps) // 10]
-            lost = sum(int(round(step / float(period))) - 1 for step in steps)
+            period = steps[len(steps) // 50]
+            lost = sum(max(0, int(round(step / float(period))) - 1) for step in steps)
             delivered = len(steps)
         return lost / float(lost + delivered) if delivered else 0.0
 
