@@ -13,7 +13,7 @@ import numpy as np
 from ..classes import ClassTable
 from ..errors import InputError
 from . import scores
-from .confusion import ConfusionMatrix
+from .confusion import pair_counts
 
 DILATION = 0.02     # of the image diagonal, the authors' choice
 _OUTSIDE = 254      # beyond the border, a value that differs from the neighbour's
@@ -44,9 +44,7 @@ class BoundaryCounts:
         self.dilation = dilation
         # Rows: common, truth, prediction. Columns: classes.
         self.counts = np.zeros((3, num_classes), np.int64)
-        # What is no boundary is one class more, for truth and prediction.
-        lut = np.minimum(np.arange(256), num_classes)
-        self._luts = (lut, lut)
+        self._lut = np.minimum(np.arange(256), num_classes).astype(np.uint8)
 
     def update(self, prediction: np.ndarray, truth: np.ndarray) -> None:
         """Count one image: (H, W) uint8 class indices; pixels whose truth is no class are not counted."""
@@ -61,10 +59,10 @@ class BoundaryCounts:
         void = cv2.compare(truth, classes - 1.0, cv2.CMP_GT)
         true = truth | interior(truth, width)
         predicted = prediction | interior(prediction, width) | void
-        counts = ConfusionMatrix(classes + 1, *self._luts).update(predicted, true)
-        self.counts[0] += np.diag(counts)[:classes]
-        self.counts[1] += counts.sum(1)[:classes]
-        self.counts[2] += counts.sum(0)[:classes]
+        pairs = pair_counts(cv2.LUT(true, self._lut), cv2.LUT(predicted, self._lut), classes + 1)
+        self.counts[0] += np.diag(pairs)[:classes]
+        self.counts[1] += pairs.sum(1)[:classes]
+        self.counts[2] += pairs.sum(0)[:classes]
 
     def merge(self, other: 'BoundaryCounts') -> 'BoundaryCounts':
         """Add another part's counts to this one; return self."""

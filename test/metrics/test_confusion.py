@@ -176,3 +176,10 @@ def test_resamples_are_scored_at_once():
     for score in (scores.mean_iou, scores.class_iou, scores.global_accuracy, scores.frequency_weighted_iou):
         many = score(counts)
         np.testing.assert_allclose(many[2, 1], score(counts[2, 1]), rtol=1e-15)
+
+
+def test_images_beyond_float_precision_are_counted_exactly():
+    zeros = np.zeros((4097, 4097), np.uint8)        # an odd number beyond 2^24
+    matrix = ConfusionMatrix(1)
+    matrix.update(zeros, zeros)
+    assert matrix.counts.tolist() == [[4097 * 4097, 0]]
