@@ -39,12 +39,16 @@ class SourceFrame(NamedTuple):
 
 
 class Source(NamedTuple):
-    """`frames()` begins anew at each call; `count` is None where nobody knows; `rate` is the source's own."""
+    """`frames()` begins anew at each call; `count` is None where nobody knows; `rate` is the source's own.
+
+    `classes` is the coding of its ground truth, None where it has none.
+    """
 
     name: str
     rate: float
     count: Optional[int]
     frames: Any
+    classes: Optional[ClassTable] = None
 
 
 def open_source(name: str, split: str = '', size: Optional[Tuple[int, int]] = None, seed: int = 0,
@@ -56,7 +60,8 @@ def open_source(name: str, split: str = '', size: Optional[Tuple[int, int]] = No
     """
     if name == 'synthetic':
         street = SyntheticStreet(size or (360, 480), seed, frames=10 ** 6)
-        return Source('synthetic', 30.0, None, lambda: _samples(street, 30.0, street.camera_matrix))
+        return Source('synthetic', 30.0, None, lambda: _samples(street, 30.0, street.camera_matrix),
+                      street.classes)
     path = Path(name).expanduser()
     if not path.exists():
         raise InputError("source {}: no such file or folder; 'synthetic' needs none".format(name))
@@ -68,7 +73,7 @@ def open_source(name: str, split: str = '', size: Optional[Tuple[int, int]] = No
     if not len(dataset):
         raise InputError('source {}: no images in it'.format(name))
     rate = _own_rate(dataset)
-    return Source(dataset.name, rate, len(dataset), lambda: _samples(dataset, rate, None))
+    return Source(dataset.name, rate, len(dataset), lambda: _samples(dataset, rate, None), dataset.classes)
 
 
 def _is_bag(path: Path) -> bool:
@@ -144,7 +149,8 @@ def _bag(path: Path, image_topic: str, truth_topic: str) -> Source:
     steps = sorted(b - a for a, b in zip(stamps, stamps[1:]) if b > a)
     rate = 1e9 / steps[len(steps) // 2] if steps else DEFAULT_RATE
     return Source(path.name, rate, topic.count if topic.count > 0 else None,
-                  lambda: _bag_frames(path, image_topic, truth_topic, info_topic, classes))
+                  lambda: _bag_frames(path, image_topic, truth_topic, info_topic, classes),
+                  classes if truth_topic else None)
 
 
 def _first_image_topic(bag: Bag, path: Path) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tupl
 import cv2
 
 from .. import weights
+from ..classes import ClassTable
 from ..errors import InputError
 from ..nodes.sources import Source, open_source
 from . import cli
@@ -37,6 +38,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     checkpoint = weights.load(options.weights)
     source = open_source(options.source)
+    options.truth = truth_classes(source, checkpoint)
     summary = play(options, source)
     summary['weights'] = '{} (sha256 {})'.format(options.weights, checkpoint.sha256)
     leave(options, summary, checkpoint)
@@ -99,21 +101,36 @@ def play(options: argparse.Namespace, source: Source) -> Dict[str, Any]:
     return summary
 
 
+def truth_classes(source: Source, checkpoint: weights.Checkpoint) -> Optional[str]:
+    """Return the class table of the source's annotations; None where the weights' labels do not map to it."""
+    if source.classes is None or source.classes.name == checkpoint.classes.name:
+        return checkpoint.classes.name
+    try:
+        checkpoint.classes.mapping_to(source.classes)
+        return ClassTable.load(source.classes.name).name
+    except InputError as error:
+        print('not scored: {}'.format(error))
+        return None
+
+
 def nodes(options: argparse.Namespace) -> List[Tuple[str, List[str]]]:
     """Return (name, command line) of the processes that listen to the camera."""
+    topics = {'labels': SEGMENTATION + '/labels', 'timing': SEGMENTATION + '/timing'}
+    if options.truth is None:
+        topics['ground_truth'] = 'nothing'
     return [
         (SEGMENTATION, ros_arguments({'weights': options.weights, 'engine': options.engine})),
         (LATENCY, ros_arguments({'segmentation': SEGMENTATION, 'output': str(options.out / 'latency')})),
         (EVALUATION, ros_arguments(
-            {'weights': options.weights, 'output': str(options.out / 'evaluation.json'),
-             'report': str(options.out / 'evaluation.html')},
-            {'labels': SEGMENTATION + '/labels', 'timing': SEGMENTATION + '/timing'}))]
+            {'weights': options.weights, 'truth_classes': options.truth or '',
+             'output': str(options.out / 'evaluation.json'), 'report': str(options.out / 'evaluation.html')},
+            topics))]
 
 
 def playback(options: argparse.Namespace) -> Dict[str, Any]:
     """Return the camera's parameters; it plays once segmentation and evaluation have subscribed."""
     return {'source': options.source, 'rate': options.rate, 'max_frames': options.frames,
-            'wait_for_subscribers': 2, 'wait_for_truth_subscribers': 1}
+            'wait_for_subscribers': 2, 'wait_for_truth_subscribers': int(options.truth is not None)}
 
 
 def ros_arguments(parameters: Dict[str, Any], remaps: Optional[Dict[str, str]] = None) -> List[str]:
@@ -189,7 +206,7 @@ def in_words(summary: Dict[str, Any]) -> str:
         'delay   ' + ', '.join('{:.1f} ms {}'.format(late[name], words) for name, words in (
             ('p50', 'median'), ('p90', 'at 90 %'), ('p99', 'at 99 %'), ('max', 'at most')) if late[name])]
     if summary['mean_iou'] is None:
-        lines.append('IoU     unknown: the source has no annotations')
+        lines.append('IoU     unknown: no annotations that fit')
     else:
         lines.append('IoU     {mean_iou:.3f} mean over {frames_evaluated} frames'.format(**summary))
     return '\n'.join(lines)

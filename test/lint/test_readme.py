@@ -57,7 +57,7 @@ def test_launch_files_and_arguments(page):
     for name, arguments in re.findall(r'ros2 launch enet_ros (\S+)([^\n]*)', code(page)):
         launch = (sources.ROOT / 'launch' / name).read_text()
         for argument in re.findall(r'(\w+):=', arguments):
-            assert re.search(r'''['"]{}['"]'''.format(argument), launch), f'{name} has no {argument}'
+            assert re.search(r"""['"]{}['"]""".format(argument), launch), f'{name} has no {argument}'
 
 
 def test_executables_and_options():
