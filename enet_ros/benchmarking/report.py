@@ -78,7 +78,8 @@ def markdown(result: Row, targets: Sequence[Target]) -> str:
         parts += ["## The node's own work: 1280x720 camera, 640x360 network", _stages(result['stages'])]
     if result.get('node'):
         parts += ['## The whole node over DDS', _table(_NODE, result['node'])]
-    parts += ['## Targets', _table(_TARGETS, [dict(target._asdict(), met=target.met) for target in targets])]
+    if targets:
+        parts += ['## Targets', _table(_TARGETS, [dict(target._asdict(), met=target.met) for target in targets])]
     if result.get('missing'):
         parts.append('Not there: {}.'.format('; '.join(
             '{} ({})'.format(name, why.splitlines()[0]) for name, why in sorted(result['missing'].items()))))

@@ -26,23 +26,28 @@ class Target(NamedTuple):
 
 
 def assess(result: Dict[str, Any]) -> List[Target]:
-    """Return every target, measured or not."""
+    """Return the targets of the sections that were measured."""
+    return _time_targets(result) + _node_targets(result.get('node', []))
+
+
+def _time_targets(result: Dict[str, Any]) -> List[Target]:
     rows: Rows = result.get('times', [])
+    if not rows:
+        return []
     best = fastest(rows, 'enet', MAIN_SIZE)
     targets = [
         Target('ENet 640x360, best engine: faster than ' + peer, bound, True,
                _ratio(_row(rows, 'enet', MAIN_SIZE, peer), best))
         for peer, bound in zip(PEERS, (3.5, 2.2, 15.0))]
-    targets += [
+    return targets + [
         Target("ENet 640x360 over the arithmetic's floor", 2.0, False, _floor_ratio(result, best)),
         Target('SegNet over ENet, 640x360, same engine', 18.0, True, _segnet_ratio(rows)),
         Target('ENet, time a pixel from 480x320 to 1920x1080: off the mean', 15.0, False,
                _departure(rows, best), '%')]
-    return targets + _node_targets(result.get('node', []))
 
 
 def _node_targets(runs: Rows) -> List[Target]:
-    """Return the targets of the whole node; own work is that of the first runs without and with an overlay."""
+    """Own work is that of the first runs without and with an overlay listener."""
     if not runs:
         return []
     without, overlaid = [next((run for run in runs if run['overlay'] is heard), None)
