@@ -121,7 +121,8 @@ class Tally:
         """Return all scores as a dictionary for JSON.
 
         Keys: those of `ConfusionMatrix.scores` and, where there is something to say, of
-        `InstanceCounts.scores`, `BoundaryCounts.scores`; `frames_evaluated`, `coding` (the tables of
+        `InstanceCounts.scores` (with `instance_sizes`, the averages that weigh: 'Cityscapes' for that
+        benchmark, or 'measured' in these frames), `BoundaryCounts.scores`; `frames_evaluated`, `coding` (the tables of
         prediction, truth and scores), `intervals` (see bootstrap.intervals), `temporal`, `confusion`
         ({'classes': ..., 'counts': ...}), `timeline` (IoU over time) and `parts` (what `restore` reads).
         """
@@ -131,7 +132,8 @@ class Tally:
             result.update(self.boundary.scores(self.classes))
         if self.instances.count.any():
             official = self.true.name == self.classes.name == 'cityscapes'
-            result.update(self.instances.scores(CITYSCAPES_SIZES if official else None))
+            result.update(self.instances.scores(CITYSCAPES_SIZES if official else None),
+                          instance_sizes='Cityscapes' if official else 'measured')
         result['temporal'] = self.temporal.scores()
         result['intervals'] = bootstrap.intervals(self.blocks, self.classes.names, resamples=resamples)
         result['coding'] = {'prediction': self.predicted.name, 'truth': self.true.name,

@@ -107,6 +107,8 @@ def _provenance(result: Mapping[str, Any]) -> List[Any]:
     entries = [('labels / truth / scored in', '{prediction} / {truth} / {scores}'.format(**coding)),
                ('classes absent from both',
                 'left out of means' if result.get('absent') == 'skip' else 'count as 0')]
+    if result.get('instance_sizes'):
+        entries.append(('average instance sizes', result['instance_sizes']))
     intervals = result.get('intervals')
     if intervals:
         entries.append(('intervals', '{:.0f} %, {} resamples of {} units ({})'.format(

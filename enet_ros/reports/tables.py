@@ -85,7 +85,7 @@ def headline(result: Mapping[str, Any]) -> List[Tuple[str, str, Optional[float],
         'mean_boundary_iou': 'mean boundary IoU'}
     rows = []
     for key, name in names.items():
-        if key in result:
+        if key == 'mean_iou' or percent(result.get(key)) is not None:
             limits = [percent(limit) for limit in (result.get('intervals') or {}).get(key) or ()]
             shown = [limit for limit in limits if limit is not None]
             rows.append((key, name, percent(result[key]), shown if len(shown) == 2 else None))
