@@ -79,7 +79,8 @@ def markdown(result: Row, targets: Sequence[Target]) -> str:
     if result.get('node'):
         parts += ['## The whole node over DDS', _table(_NODE, result['node'])]
     if targets:
-        parts += ['## Targets', _table(_TARGETS, [dict(target._asdict(), met=target.met) for target in targets])]
+        rows = [dict(target._asdict(), met=target.met) for target in targets]
+        parts += ['## Targets', _table(_TARGETS, rows)]
     if result.get('missing'):
         parts.append('Not there: {}.'.format('; '.join(
             '{} ({})'.format(name, why.splitlines()[0]) for name, why in sorted(result['missing'].items()))))
