@@ -27,7 +27,9 @@ def _labels(path: Path) -> dict:
     """Return what can be read of the truth, stamp -> labels, and the problems."""
     classes = ClassTable.load('camvid')
     with open_bag(path) as opened:
-        found = {m.stamp_ns: m.labels(classes) for m in opened.images(bags.TRUTH)}
+        messages = [(m.stamp_ns, m.labels(classes)) for m in opened.images(bags.TRUTH)]
+        found = dict(messages)
+        assert len(found) == len(messages), 'a message came twice'
         return found, opened.problems
 
 
