@@ -38,9 +38,13 @@ class ImageFolder(Dataset):
         if split and (images / split).is_dir():
             images, masks = images / split, masks / split if masks else None
             split = None
+        listed = root / '{}.txt'.format(split)
+        if split and not listed.is_file():
+            raise InputError("{}: split '{}' does not exist: there is neither {} nor {}".format(
+                root, split, images / split, listed))
         self._images = files.images(images)
         if split:
-            self._images = _listed(self._images, root / '{}.txt'.format(split))
+            self._images = _listed(self._images, listed)
         self._masks = masks
         colours = {tuple(rgb): index for index, rgb in enumerate(self.classes.rgb)}
         colours.setdefault((0, 0, 0), IGNORE)

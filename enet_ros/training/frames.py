@@ -103,13 +103,13 @@ def order(frames: Frames, balance: float, rng: np.random.Generator) -> np.ndarra
     return rng.permutation(shuffled[np.minimum(picked, count - 1)])
 
 
-def batches(frames: Frames, recipe: Recipe, stage: Stage, rare: Sequence[int],
-            epoch: int) -> Iterator[Batch]:
+def batches(frames: Frames, recipe: Recipe, stage: Stage, rare: Sequence[int], epoch: int,
+            part: int = 0, parts: int = 1) -> Iterator[Batch]:
     """Yield the batches of one epoch, made ahead by `recipe.workers` threads.
 
     Every crop depends on the seed, the epoch and its place in it alone, so that neither the threads'
     timing nor a resumed run changes anything. An incomplete last batch is filled from the epoch's
-    beginning.
+    beginning. Of every batch only part number `part` of `parts` is made.
     """
     drawn = order(frames, recipe.sequence_balance, np.random.default_rng([recipe.seed, epoch]))
     steps = steps_per_epoch(len(drawn), stage.batch)
@@ -123,7 +123,7 @@ def batches(frames: Frames, recipe: Recipe, stage: Stage, rare: Sequence[int],
         return augment(frames.frames[drawn[place]], stage.crop, stage.augmentation, rng, donor, rare)
 
     def batch(step: int) -> Batch:
-        images, labels = zip(*[crop(step * stage.batch + n) for n in range(stage.batch)])
+        images, labels = zip(*[crop(step * stage.batch + n) for n in range(part, stage.batch, parts)])
         return Batch(np.stack(images), np.stack(labels))
 
     with ThreadPoolExecutor(recipe.workers) as pool:

@@ -16,12 +16,12 @@ class Log:
         self._names = list(classes.names)
         self._columns = ['epoch', 'stage', 'loss', 'lr', 'seconds', 'mean_iou'] + self._names
 
-    def bar(self, total: int, done: int) -> Any:
+    def bar(self, total: int, done: int, silent: bool = False) -> Any:
         """Return a tqdm bar over all steps: rate, time left, loss; sparse lines where it is no terminal."""
         from tqdm import tqdm
         terminal = sys.stderr.isatty()
         return tqdm(total=total, initial=done, desc='training', unit='step', dynamic_ncols=True,
-                    mininterval=0.2 if terminal else 30.0)
+                    mininterval=0.2 if terminal else 30.0, disable=silent)
 
     def add(self, row: Dict[str, Any]) -> None:
         """Append an epoch."""

@@ -162,11 +162,7 @@ def _stage(common: Mapping[str, Any], entry: Any, origin: str) -> Stage:
     for key, section in _SECTIONS.items():
         if key in merged:
             merged[key] = _build(section, merged[key], '{}: {}'.format(origin, key))
-    stage = _build(Stage, merged, origin)
-    if any(side % 8 or side <= 0 for side in stage.crop):
-        raise InputError('{}: crop {} is no height and width in multiples of 8'.format(
-            origin, list(stage.crop)))
-    return stage
+    return _build(Stage, merged, origin)
 
 
 def _build(section: Type[Section], data: Any, origin: str) -> Section:
@@ -216,6 +212,9 @@ def _check(recipe: Recipe, origin: str) -> None:
         raise InputError('{}: input_size {} is no height and width in multiples of 8'.format(
             origin, list(recipe.input_size)))
     for stage in recipe.stages:
+        if any(side % 8 or side <= 0 for side in stage.crop):
+            raise InputError('{}: crop {} is no height and width in multiples of 8'.format(
+                origin, list(stage.crop)))
         if stage.part == 'encoder' and recipe.network != 'enet':
             raise InputError('{}: only enet has an encoder stage'.format(origin))
         if stage.loss.auxiliary and recipe.network != 'enet':

@@ -14,6 +14,7 @@ import zipfile
 import numpy as np
 
 from ..errors import InputError
+from ..files import read_bytes
 
 _MAX_FILE_BYTES = 512 << 20
 _LEGACY_MAGIC = 0x1950a86a20f9469cfc6c
@@ -135,12 +136,7 @@ def load(path: Path) -> Any:
     or names anything beyond tensors and numbers.
     """
     path = Path(path)
-    try:
-        if path.stat().st_size > _MAX_FILE_BYTES:
-            raise InputError('{}: over {} MiB, larger than any ENet'.format(path, _MAX_FILE_BYTES >> 20))
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError('{}: {}'.format(path, error.strerror)) from None
+    data = read_bytes(path, _MAX_FILE_BYTES, "ENet's weights")
     try:
         return _arrays(_read_zip(data) if data[:2] == b'PK' else _read_stream(data))
     except InputError:

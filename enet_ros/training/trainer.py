@@ -1,5 +1,6 @@
 """The training loop: stages, epochs, checkpoints that resume bit for bit, log and weights."""
 
+import copy
 import os
 from pathlib import Path
 import time
@@ -14,6 +15,7 @@ from ..errors import InputError
 from . import frames as data
 from . import losses, model, optimisation
 from .log import Log
+from .parallel import Group
 from .recipe import Recipe, Stage, stage_of
 from .validation import full_frames, validate
 
@@ -28,10 +30,11 @@ class Trainer:
 
     def __init__(self, recipe: Recipe, frames: data.Frames, classes: ClassTable, folder: Path,
                  validation: Optional[data.Frames] = None, init: Optional[nn.Module] = None,
-                 hours: Optional[float] = None, device: str = 'auto') -> None:
+                 hours: Optional[float] = None, device: str = 'auto', group: Optional[Group] = None) -> None:
         self.recipe, self.frames, self.classes, self.folder = recipe, frames, classes, folder
         self.validation = validation
-        self.hours = hours
+        self.hours, self.group = hours, group
+        self.leads = group is None or group.rank == 0
         self.origin: Dict[str, Any] = {}     # where the frames came from, for the record
         if device == 'auto':
             device = 'cuda' if torch.cuda.is_available() else 'cpu'
@@ -51,11 +54,18 @@ class Trainer:
         """Train from where the folder's checkpoint stands to the end; return the final scores."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self._enter(0)
+        if not self.leads:      # other dropout than the leader's
+            torch.manual_seed(self.recipe.seed + self.group.rank)
         self._resume()
-        with self.log.bar(self.recipe.epochs * self._steps(self.recipe.stages[0]), self._done_steps()) as bar:
-            while self.progress() < 1 and self.epoch < self.recipe.epochs:
+        with self.log.bar(self.recipe.epochs * self._steps(self.recipe.stages[0]), self._done_steps(),
+                          not self.leads) as bar:
+            while self._agreed(self.progress()) < 1 and self.epoch < self.recipe.epochs:
                 self._train_epoch(bar)
-        return self._finish()
+        return self._finish() if self.leads else {}
+
+    def _agreed(self, value: float) -> float:
+        """Return the leader's value, so that no process stops alone."""
+        return value if self.group is None else self.group.agree(value)
 
     def progress(self, step: int = 0) -> float:
         """Return the share (0..1) of the whole training that is done, by epochs or by time."""
@@ -66,14 +76,16 @@ class Trainer:
         return done
 
     def _train_epoch(self, bar: Any) -> None:
-        number, first = stage_of(self.recipe, min(int(self.progress() * self.recipe.epochs),
-                                                  self.recipe.epochs - 1))
+        done = int(self._agreed(self.progress()) * self.recipe.epochs + 1e-6)
+        number, first = stage_of(self.recipe, min(done, self.recipe.epochs - 1))
         if number != self._stage_number:
             self._enter(number)
         stage = self.recipe.stages[number]
         self.trained.train()
         started, total, steps = time.monotonic(), 0.0, self._steps(stage)
-        for step, batch in enumerate(data.batches(self.frames, self.recipe, stage, self._rare, self.epoch)):
+        parts = (0, 1) if self.group is None else (self.group.rank, self.group.size)
+        for step, batch in enumerate(data.batches(self.frames, self.recipe, stage, self._rare, self.epoch,
+                                                  *parts)):
             share = (self.progress(step) * self.recipe.epochs - first) / stage.epochs
             loss = self._step(stage, share, torch.from_numpy(batch.images), torch.from_numpy(batch.labels))
             total += loss
@@ -83,25 +95,28 @@ class Trainer:
         row: Dict[str, Any] = {
             'epoch': self.epoch, 'stage': stage.part, 'loss': total / steps,
             'lr': self.optimisers[0].param_groups[0]['lr'], 'seconds': time.monotonic() - started}
-        if self.epoch % self.recipe.validate_every == 0 and self.validation is not None:
+        if self.leads and self.epoch % self.recipe.validate_every == 0 and self.validation is not None:
             self.scores = self._validate(row)
             self.export(self.folder / 'weights.npz')
-        self.log.add(row)
+        if self.leads:
+            self.log.add(row)
         self._save()
 
     def _step(self, stage: Stage, share: float, images: Tensor, labels: Tensor) -> float:
         """Take one step of the optimiser; return the batch's loss."""
-        optimisation.set_rates(self.optimisers, optimisation.rate_factor(stage.optimiser, share))
         loss = self.objective(images.to(self.device), labels.to(self.device))
         for optimiser in self.optimisers:
             optimiser.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
+        value = loss.item()
+        if self.group is not None:
+            share, value = self.group.average(self.trained.parameters(), share, value)
+        optimisation.set_rates(self.optimisers, optimisation.rate_factor(stage.optimiser, share))
         for optimiser in self.optimisers:
             self.scaler.step(optimiser)
         self.scaler.update()
         if self.average is not None:
             self.average.update(self.trained)
-        value = loss.item()
         if not value < 1e6:
             raise InputError('the loss became {} in epoch {}: lower the learning rate'.format(
                 value, self.epoch + 1))
@@ -113,9 +128,11 @@ class Trainer:
         model.check_teacher(self.recipe, stage)
         self._stage_number = number
         network = self.network
-        if stage.part == 'encoder':
-            network = networks.EncoderClassifier(self.network.encoder, len(self.classes))
-        self.trained = model.Trained(network, stage.loss.auxiliary > 0 and stage.part == 'all')
+        with torch.random.fork_rng(devices=[]):     # alike in every process and after a resume
+            torch.manual_seed(self.recipe.seed + number)
+            if stage.part == 'encoder':
+                network = networks.EncoderClassifier(self.network.encoder, len(self.classes))
+            self.trained = model.Trained(network, stage.loss.auxiliary > 0 and stage.part == 'all')
         self.trained.to(self.device)
         if self.recipe.channels_last:
             self.trained.to(memory_format=torch.channels_last)
@@ -128,7 +145,9 @@ class Trainer:
         self.objective = model.Objective(self.trained, stage.loss, weight, self.dtype,
                                          stage.part == 'encoder', teacher, self.recipe.compile)
         self.optimisers = optimisation.build(stage.optimiser, self.trained)
-        self.average = optimisation.Average(self.trained, stage.ema) if stage.ema else None
+        self.average = optimisation.Average(self.trained, stage.ema) if stage.ema and self.leads else None
+        if self.group is not None and stage.batch % self.group.size:
+            raise InputError('batch {} cannot be shared by {} processes'.format(stage.batch, self.group.size))
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
 
     def _teacher(self, path: str) -> nn.Module:
@@ -153,10 +172,16 @@ class Trainer:
 
     def _finish(self) -> Dict[str, Any]:
         network = self._evaluated()
-        if self.recipe.recalibrate:
-            optimisation.recalibrate(network, full_frames(self.frames.frames, self.device))
         if self.validation is not None:
             self.scores = self._validate({})
+        if self.recipe.recalibrate:
+            before = copy.deepcopy(network.state_dict())
+            optimisation.recalibrate(network, full_frames(self.frames.frames, self.device))
+            recalibrated = self._validate({}) if self.validation is not None else {}
+            if recalibrated.get('mean_iou', 1.0) < self.scores.get('mean_iou', 0.0):
+                network.load_state_dict(before)     # it does not always help
+            else:
+                self.scores = recalibrated
         self.export(self.folder / 'weights.npz')
         return self.scores
 
@@ -176,10 +201,13 @@ class Trainer:
 
     def _save(self) -> None:
         """Write the checkpoint atomically."""
+        random = torch.get_rng_state()[None] if self.group is None else self.group.random_states()
+        if not self.leads:
+            return
         state = {
             'recipe': self.recipe.to_dict(), 'stage': self._stage_number, 'epoch': self.epoch,
             'elapsed': self._clock(), 'trained': self.trained.state_dict(), 'scores': self.scores,
-            'network': self.network.state_dict(), 'random': torch.get_rng_state(),
+            'network': self.network.state_dict(), 'random': random,
             'optimisers': [optimiser.state_dict() for optimiser in self.optimisers],
             'average': None if self.average is None else self.average.state_dict(),
             'scaler': self.scaler.state_dict()}
@@ -208,8 +236,12 @@ class Trainer:
                 path, str(error).split('\n')[0])) from None
         self.epoch, self.elapsed, self.scores = state['epoch'], state['elapsed'], state['scores']
         self._started = time.monotonic()
-        torch.set_rng_state(state['random'].cpu())
-        self.log.keep(self.epoch)
+        random = state['random'].cpu()
+        if random.ndim == 2 and not self.leads:
+            random = random[min(self.group.rank, len(random) - 1)]
+        torch.set_rng_state(random.reshape(-1)[:random.shape[-1]])
+        if self.leads:
+            self.log.keep(self.epoch)
 
     def _clock(self) -> float:
         """Return the seconds spent so far, over all runs."""

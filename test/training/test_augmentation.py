@@ -70,7 +70,8 @@ def test_pasting_takes_image_and_label_of_the_named_classes() -> None:
     assert (label == frame.label).all() and (frame.image != 7).any()
 
 
-@pytest.mark.parametrize('name', ['brightness', 'contrast', 'saturation', 'channels', 'gamma', 'noise', 'blur'])
+@pytest.mark.parametrize(
+    'name', ['brightness', 'contrast', 'saturation', 'channels', 'gamma', 'noise', 'blur'])
 def test_each_colour_switch_changes_the_image_and_not_the_label(name: str) -> None:
     """Colours change, within bytes; labels and shapes do not; the same seed gives the same crop."""
     frame = _frame()

@@ -46,7 +46,8 @@ def test_cross_entropy_is_torch_s_and_ohem_its_hardest_part() -> None:
     hardest = each.topk(10).indices
     chosen = weight[labels.flatten()[hardest]]
     expected = (each[hardest] * chosen).sum() / chosen.sum()
-    assert losses.cross_entropy(logits, labels, weight, hardest=10 / 96).item() == pytest.approx(expected.item())
+    got = losses.cross_entropy(logits, labels, weight, hardest=10 / 96)
+    assert got.item() == pytest.approx(expected.item())
 
 
 def test_soft_jaccard_is_one_minus_iou_where_the_network_is_sure() -> None:
@@ -85,7 +86,8 @@ def test_total_adds_what_the_recipe_names() -> None:
     labels = labels.repeat_interleave(2, 1).repeat_interleave(2, 2)[:, :8, :8]
     taken = losses.encoder_labels(labels)
     assert taken.shape == (2, 1, 1) and (taken[:, 0, 0] == labels[:, 4, 4]).all()
-    extra = losses.total(Loss(auxiliary=0.4), logits.repeat(1, 1, 2, 1)[..., :8, :8], labels, weight, auxiliary)
-    base = losses.total(Loss(), logits.repeat(1, 1, 2, 1)[..., :8, :8], labels, weight)
+    logits = logits.repeat(1, 1, 2, 1)[..., :8, :8]
+    extra = losses.total(Loss(auxiliary=0.4), logits, labels, weight, auxiliary)
+    base = losses.total(Loss(), logits, labels, weight)
     assert (extra - base).item() == pytest.approx(
         0.4 * F.cross_entropy(auxiliary, taken, weight, ignore_index=255).item())

@@ -21,7 +21,8 @@ def test_the_paper_s_recipe_is_the_paper_s() -> None:
     recipe = recipes.load('paper')
     assert [stage.part for stage in recipe.stages] == ['encoder', 'all']
     for stage in recipe.stages:
-        assert (stage.optimiser.kind, stage.optimiser.lr, stage.optimiser.weight_decay) == ('adam', 5e-4, 2e-4)
+        optimiser = stage.optimiser
+        assert (optimiser.kind, optimiser.lr, optimiser.weight_decay) == ('adam', 5e-4, 2e-4)
         assert (stage.batch, stage.loss.weights, stage.loss.weight_c) == (10, 'log', 1.02)
         assert stage.crop == recipe.input_size == (360, 480)
         assert stage.augmentation == recipes.Augmentation() and stage.ema == 0
@@ -50,11 +51,13 @@ def test_stages_inherit_and_override() -> None:
 
 
 @pytest.mark.parametrize('data, told', [
-    ({'epoch': 3}, 'unknown key epoch'), ({'loss': {'c': 1}}, 'unknown key c'), ({'epochs': 'x'}, 'whole number'),
+    ({'epoch': 3}, 'unknown key epoch'), ({'loss': {'c': 1}}, 'unknown key c'),
+    ({'epochs': 'x'}, 'whole number'),
     ({'epochs': 0}, 'above zero'), ({'crop': [100, 100]}, 'multiples of 8'), ({'crop': 5}, 'two numbers'),
     ({'optimiser': {'kind': 'lion'}}, 'one of adam'), ({'optimiser': {'lr': 'fast'}}, 'no number'),
     ({'stages': []}, 'a list'), ({'stages': [5]}, 'no mapping'), ({'loss': 3}, 'a mapping'),
-    ({'network': 'segnet', 'stages': [{'part': 'encoder'}]}, 'only enet'), ({'compile': 'yes'}, 'true or false'),
+    ({'network': 'segnet', 'stages': [{'part': 'encoder'}]}, 'only enet'),
+    ({'compile': 'yes'}, 'true or false'),
     ({'augmentation': {'rare_classes': 'Pole'}}, 'list of names')])
 def test_wrong_recipes_are_told(data: dict, told: str) -> None:
     """One line names the file and the key."""

@@ -1,0 +1,87 @@
+"""train, import_weights and plot_prelu as a user calls them."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from enet_ros import weights
+from enet_ros.tools import plot_prelu, train
+
+CLASSES = """name: yard
+classes:
+  - {name: Road, colour: [90, 90, 90]}
+  - {name: Robot, colour: [220, 40, 30]}
+"""
+RECIPE = """input_size: [32, 48]
+crop: [32, 32]
+batch: 2
+epochs: 2
+precision: float32
+validate_every: 1
+"""
+
+
+@pytest.fixture
+def yard(tmp_path: Path) -> Path:
+    """Return a user's own folder of images and masks, and a recipe."""
+    rng = np.random.RandomState(1)
+    for split in ('train', 'val'):
+        for number in range(3):
+            mask = np.kron(rng.randint(0, 2, (4, 6)), np.ones((8, 8), int)).astype(np.uint8)
+            for folder, pixels in (('images', mask[..., None] * 200 + np.zeros(3)), ('masks', mask)):
+                path = tmp_path / 'yard' / folder / split / '{}.png'.format(number)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                cv2.imwrite(str(path), pixels.astype(np.uint8))
+    (tmp_path / 'classes.yaml').write_text(CLASSES)
+    (tmp_path / 'recipe.yaml').write_text(RECIPE)
+    return tmp_path
+
+
+def _call(yard: Path, *more: str) -> int:
+    return train.main(['--data', str(yard / 'yard'), '--classes', str(yard / 'classes.yaml'), '--recipe',
+                       str(yard / 'recipe.yaml'), '--output', str(yard / 'out'), '--device', 'cpu', *more])
+
+
+def test_fine_tuning_on_one_s_own_classes(yard: Path, random_weights: Path,
+                                          capsys: pytest.CaptureFixture) -> None:
+    """From shipped weights to two own classes: weights, log and JSON, scored on the folder's val."""
+    assert _call(yard, '--init', str(random_weights), '--json', str(yard / 'result.json')) == 0
+    checkpoint = weights.load(yard / 'out' / 'weights.npz')
+    assert checkpoint.classes.names == ('Road', 'Robot')
+    assert checkpoint.metadata['training']['init'] == weights.load(random_weights).sha256
+    result = json.loads((yard / 'result.json').read_text())
+    assert 0 <= result['mean_iou'] <= 1 and result['epochs'] == 2 and result['split'] == 'val'
+    assert 'mean IoU' in capsys.readouterr().out
+    # Called again, the finished run is not trained further.
+    before = (yard / 'out' / 'log.csv').read_text()
+    assert _call(yard) == 0 and (yard / 'out' / 'log.csv').read_text() == before
+
+
+@pytest.mark.parametrize('more, told', [
+    (['--recipe', 'finest'], 'does not exist; there is'), (['--split', 'exam'], "split 'exam' does not exist"),
+    (['--init', 'nowhere.npz'], 'nowhere.npz'), (['--hold-out', 'x'], "sequence 'x'"),
+    (['--crop', '30', '30'], 'multiples of 8'), (['--layout', 'tar'], "no layout 'tar'")])
+def test_wrong_arguments_are_one_line(more, told: str, yard: Path, capsys: pytest.CaptureFixture) -> None:
+    """Exit code 2 and one line that says what is wrong."""
+    assert _call(yard, *more) == 2
+    error = [line for line in capsys.readouterr().err.splitlines() if line.startswith('error: ')]
+    assert len(error) == 1 and told in error[0]
+
+
+def test_plot_prelu(random_weights: Path, tmp_path: Path) -> None:
+    """One entry per PReLU layer in depth order, as its weights have them, and a picture."""
+    assert plot_prelu.main(['--weights', str(random_weights), '--output', str(tmp_path / 'p.png'),
+                            '--json', str(tmp_path / 'p.json')]) == 0
+    layers = json.loads((tmp_path / 'p.json').read_text())['layers']
+    checkpoint = weights.load(random_weights)
+    assert [layer['depth'] for layer in layers] == list(range(67))
+    assert layers[0]['layer'] == 'encoder.initial.activation'
+    for layer in layers:
+        slopes = checkpoint.arrays[layer['layer'] + '.weight']
+        assert layer['mean'] == pytest.approx(float(slopes.mean()))
+        assert (layer['smallest'], layer['largest']) == pytest.approx((slopes.min(), slopes.max()))
+    picture = cv2.imread(str(tmp_path / 'p.png'))
+    assert picture is not None and picture.std() > 5
