@@ -63,12 +63,15 @@ class Rosbag2PyStream:
         return reader
 
     def topics(self) -> Dict[str, Topic]:
-        """Return the topics by name; how many messages they hold is asked of the metadata."""
+        """Return the topics by name, with how many messages they hold where the metadata tell."""
         import rosbag2_py
         counts = {name: -1 for name in self._types}
-        information = rosbag2_py.Info().read_metadata(str(self._path), self._storage)
-        for entry in information.topics_with_message_count:
-            counts[entry.topic_metadata.name] = entry.message_count
+        try:
+            information = rosbag2_py.Info().read_metadata(str(self._path), self._storage)
+            for entry in information.topics_with_message_count:
+                counts[entry.topic_metadata.name] = entry.message_count
+        except RuntimeError:    # a storage file by itself has none
+            pass
         return {name: Topic(name, type_, counts[name]) for name, type_ in self._types.items()}
 
     def messages(self, topics: Sequence[str]) -> Iterator[Message]:
