@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from enet_ros.errors import InputError
-from enet_ros.metrics import bootstrap
+from enet_ros.metrics import bootstrap, scores
 from enet_ros.metrics.bootstrap import BlockCounts, intervals
 
 
@@ -35,10 +35,23 @@ def test_sequences_are_drawn_where_there_are_enough():
     assert filled([frame(1, 1)] * 40, sequences=9).units()[0] == 'block of 2 frames'
 
 
-def test_blocks_never_span_sequences():
-    _, counts = filled([frame(1, 0)] * 90, sequences=3).units()
-    assert counts[:, 0, 0].sum() == 90
-    assert counts[:, 0, 0].max() <= 30
+@pytest.mark.parametrize('frames', [40, 700])      # 700: more than are kept one by one
+def test_blocks_never_span_sequences(frames):
+    blocks = BlockCounts()
+    for drive, right in enumerate((1, 10 ** 6)):
+        for _ in range(frames + drive):
+            blocks.add('drive {}'.format(drive), frame(right, 0))
+    _, counts = blocks.units()
+    found = counts[:, 0, 0]
+    assert all(count < 10 ** 6 or count % 10 ** 6 == 0 for count in found)
+    assert found.sum() == frames + (frames + 1) * 10 ** 6
+
+
+def test_limits_are_the_percentiles_of_the_resamples():
+    blocks = filled([frame(index, 50 - index) for index in range(40)])
+    drawn = scores.mean_iou(bootstrap.resample(blocks.units()[1], 300, seed=4))
+    low, high = intervals(blocks, ['a', 'b'], level=0.5, resamples=300, seed=4)['mean_iou']
+    assert [low, high] == pytest.approx(np.percentile(drawn, [25, 75]).tolist())
 
 
 def test_slow_changes_widen_the_interval():
