@@ -35,7 +35,7 @@ def test_sequences_are_drawn_where_there_are_enough():
     assert filled([frame(1, 1)] * 40, sequences=9).units()[0] == 'block of 2 frames'
 
 
-@pytest.mark.parametrize('frames', [40, 700])      # 700: more than are kept one by one
+@pytest.mark.parametrize('frames', [40, 1101])     # 1101: more than are kept one by one
 def test_blocks_never_span_sequences(frames):
     blocks = BlockCounts()
     for drive, right in enumerate((1, 10 ** 6)):
