@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -234,6 +233,12 @@ def diagnostics(messages: Sequence[DiagnosticArray]) -> Dict[str, Any]:
     return newest
 
 
+def verdict(messages: Sequence[DiagnosticArray], name: str) -> str:
+    """Return the newest message of a status, '' before the first."""
+    status = diagnostics(messages).get(name)
+    return status.message if status else ''
+
+
 def values_of(status: Any) -> Dict[str, str]:
     """Return a status's key-value pairs."""
     return {value.key: value.value for value in status.values}
@@ -242,8 +247,3 @@ def values_of(status: Any) -> Dict[str, str]:
 def stamps(count: int, rate: float = 15.0, first_ns: int = 10 ** 18) -> Iterator[int]:
     """Yield evenly spaced stamps."""
     return (first_ns + int(index * 1e9 / rate) for index in range(count))
-
-
-def now_ns() -> int:
-    """Return the time of day in ns, as a camera stamps."""
-    return int(time.time() * 1e9)

@@ -1,0 +1,81 @@
+"""How nodes start and end: signals in every state, and bad input in one line."""
+
+from pathlib import Path
+import signal
+from typing import List
+
+from harness import Process, environment
+import pytest
+
+from enet_ros.errors import InputError
+from enet_ros.nodes import runtime
+
+
+@pytest.mark.parametrize('parameters, words', [
+    (['weights:=5'], "'weights'"),
+    (['input_height:=100', 'input_width:=128'], 'input_height'),
+    (['overlay_alpha:=2.0'], 'overlay_alpha'),
+    (['engine:=quantum'], 'auto, tensorrt, torch, openvino'),
+    (['weights:=/nowhere.npz'], '/nowhere.npz'),
+])
+def test_a_bad_parameter_is_one_line_and_code_2(domain_id: int, parameters: List[str], words: str) -> None:
+    with Process('segmentation_node', domain_id, parameters) as process:
+        assert process.ends() == 2
+        assert 'Traceback' not in process.said
+        [line] = [line for line in process.said.splitlines() if '[INFO]' not in line]
+        assert words in line
+
+
+def test_playback_refuses_what_it_cannot_play(domain_id: int, tmp_path: Path) -> None:
+    with Process('playback_node', domain_id, ['source:={}'.format(tmp_path)]) as process:
+        assert process.ends() == 2
+        assert 'Traceback' not in process.said and str(tmp_path) in process.said
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize('autostart, line', [('true', 'loading'), ('false', '')])
+def test_a_signal_while_loading_or_unconfigured_ends_well(
+        domain_id: int, random_weights: Path, number: int, autostart: str, line: str) -> None:
+    parameters = ['weights:={}'.format(random_weights), 'engine:=torch', 'autostart:=' + autostart]
+    env = environment(domain_id)
+    env['FASTDDS_DEFAULT_PROFILES_FILE'] = '/dev/null/none'     # told in the first line, whatever the state
+    with Process('segmentation_node', domain_id, parameters, env=env) as process:
+        process.wait_for(line or 'left as it is')
+        assert process.interrupt(number) == 0
+        assert 'Traceback' not in process.said and '[ERROR]' not in process.said
+
+
+def test_the_profile_is_the_users_if_he_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in runtime.PROFILE_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    environment_, text = runtime.transport_profile()
+    assert set(environment_) == set(runtime.PROFILE_VARIABLES) and not text
+    assert Path(environment_[runtime.PROFILE_VARIABLES[0]]).name == 'fastdds.xml'
+    monkeypatch.setattr('shutil.disk_usage', lambda path: _Disk(2 ** 26))
+    environment_, text = runtime.transport_profile()
+    assert not environment_ and '--shm-size' in text
+    monkeypatch.setenv('FASTDDS_DEFAULT_PROFILES_FILE', '/mine.xml')
+    environment_, text = runtime.transport_profile()
+    assert not environment_ and '/mine.xml' in text
+
+
+class _Disk:
+    def __init__(self, free: int) -> None:
+        self.free = free
+
+
+def test_the_first_wish_to_end_stands() -> None:
+    stop = runtime.Stop()
+    woken: List[int] = []
+    stop.wakes(lambda: woken.append(1))
+    assert not stop.is_set() and not stop.wait(0.0)
+    stop.request(2)
+    stop.request(0)
+    assert stop.is_set() and stop.wait(0.0) and stop.code == 2 and len(woken) == 2
+
+
+def test_help_needs_no_ros(capsys: pytest.CaptureFixture) -> None:
+    def create(stop: runtime.Stop) -> None:
+        raise InputError('never')
+    assert runtime.spin_main(create, ['--help'], 'what it does') == 0
+    assert 'what it does' in capsys.readouterr().out
