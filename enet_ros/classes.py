@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Dict, List, Mapping, NamedTuple, Optional, Tup
 import numpy as np
 import yaml
 
-from . import resources
+from . import files, resources
 from .errors import InputError
 
 IGNORE = 255            # the label of what no class covers, in every image this package makes
@@ -128,11 +128,7 @@ class CommonCoding(NamedTuple):
 def read_yaml(path: Path) -> Dict[str, Any]:
     """Read a small YAML mapping; InputError names the file where it is missing or is none."""
     try:
-        if path.stat().st_size > _MAX_FILE_BYTES:
-            raise InputError('{}: over 1 MiB, this is no configuration file'.format(path))
-        data = yaml.safe_load(path.read_text(encoding='utf-8'))
-    except OSError as error:
-        raise InputError('{}: {}'.format(path, error.strerror)) from None
+        data = yaml.safe_load(files.read_bytes(path, _MAX_FILE_BYTES, 'configuration file').decode('utf-8'))
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise InputError('{}: not YAML: {}'.format(path, ' '.join(str(error).split()))) from None
     if not isinstance(data, dict):

@@ -12,7 +12,7 @@ import zipfile
 import numpy as np
 from numpy.lib import format as npy
 
-from . import resources
+from . import files, resources
 from .classes import ClassTable
 from .errors import InputError
 
@@ -84,13 +84,9 @@ def load(name: Union[str, Path]) -> Checkpoint:
     """
     path = _locate(name)
     try:
-        size = path.stat().st_size
-        if size > _MAX_FILE_BYTES:
-            raise WeightsError(f'{path}: {size >> 20} MiB is more than any weights file of this package '
-                               f'({_MAX_FILE_BYTES >> 20} MiB)')
-        packed = path.read_bytes()
-    except OSError as error:
-        raise WeightsError(f'{path}: {error.strerror}; give a shipped name or a path to .npz') from None
+        packed = files.read_bytes(path, _MAX_FILE_BYTES, 'weights file of this package')
+    except InputError as error:
+        raise WeightsError(f'{error}; give a shipped name or a path to .npz') from None
     try:
         members = _unpack(packed, str(path))
     except WeightsError:
@@ -131,7 +127,7 @@ def save(path: Union[str, Path], checkpoint: Checkpoint, dtype: Any = np.float16
 
 def _locate(name: Union[str, Path]) -> Path:
     path = Path(name)
-    if path.suffix == '.npz' or path.is_file() or len(path.parts) > 1:
+    if path.suffix == '.npz' or len(path.parts) > 1 or os.path.isfile(str(path)):
         return path
     return resources.find('models', f'enet_{name}.npz')
 

@@ -9,6 +9,7 @@ Where ROS is, rosbag2_py reads; elsewhere `rosbags` does. Where that one trips o
 with what `salvage` can still find, from the message after the last good one.
 """
 
+import os
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Union
 
@@ -137,7 +138,7 @@ def open_bag(path: Union[str, Path]) -> Bag:
     path = Path(path)
     if path.name == metadata.NAME:
         path = path.parent
-    if not path.exists():
+    if not os.path.isdir(str(path)) and not os.path.isfile(str(path)):     # nor a pipe, nor a device
         raise InputError('{}: there is no such bag'.format(path))
     if not path.is_dir():
         return Bag(path, [path], None)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Union
 
 from ..errors import InputError
+from ..files import open_regular
 from . import stamps
 from .timing import STAGES, FrameTiming
 
@@ -146,7 +147,7 @@ class RowReader:
         """Yield the rows; InputError where the file is missing or is no latency recording."""
         self.torn = 0
         try:
-            with self.path.open('rb') as file:
+            with open_regular(self.path) as file:
                 if file.readline(_LONGEST_LINE) != _HEADER:
                     raise InputError("{}: no latency recording: its first line must be '{},...'".format(
                         self.path, ','.join(COLUMNS[:3])))

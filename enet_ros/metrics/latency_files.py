@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 from ..errors import InputError
+from ..files import read_bytes
 from .frame_rows import FrameRow, RowReader
 from .latency import summarise
 
@@ -29,11 +30,9 @@ def read_summary(path: Union[str, Path], camera_rate: Optional[float] = None) ->
         summary['torn_lines'] = torn
         return summary
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise InputError('{}: over 16 MiB, this is no latency summary'.format(path))
-        summary = json.loads(path.read_text(encoding='utf-8'))
-    except OSError as error:
-        raise InputError('{}: {}'.format(path, error.strerror)) from None
+        summary = json.loads(read_bytes(path, _MOST_BYTES, 'latency summary').decode('utf-8'))
+    except InputError:
+        raise
     except (ValueError, RecursionError) as error:
         raise InputError('{}: not JSON: {}'.format(path, ' '.join(str(error).split())[:200])) from None
     if not isinstance(summary, dict) or not isinstance(summary.get('latency_ms'), dict):

@@ -29,7 +29,7 @@ def parser(name: str, description: str, **options: Any) -> argparse.ArgumentPars
 
 
 def guard(main: Main) -> Callable[..., int]:
-    """Turn InputError into its line on stderr and exit code 2, Ctrl-C into 130, None into 0."""
+    """Turn InputError and OSError into a line on stderr and exit code 2, Ctrl-C into 130, None into 0."""
     @functools.wraps(main)
     def guarded(argv: Optional[List[str]] = None) -> int:
         try:
@@ -43,7 +43,16 @@ def guard(main: Main) -> Callable[..., int]:
         except BrokenPipeError:     # the reader of our output went away, as `| head` does
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
+        except OSError as error:    # a name too long, a disk that is full, a folder that may not be read
+            print(f'error: {_named(error)}', file=sys.stderr)
+            return EXIT_INPUT
     return guarded
+
+
+def _named(error: OSError) -> str:
+    """Say in one line which file the operating system refused, and why."""
+    text = error.strerror or type(error).__name__
+    return ' '.join((f'{error.filename}: {text}' if error.filename else text).split())
 
 
 def progress(items: Iterable[T], description: str, total: Optional[int] = None,
