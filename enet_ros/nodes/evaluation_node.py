@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticArray
 import numpy as np
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
@@ -25,6 +25,7 @@ from ..reports.frames import FrameCsv
 from ..tools.cli import plain, write_json
 from ..weights import load
 from . import evaluation_parameters as parameters
+from .evaluation_status import evaluation_status
 from .runtime import Stop
 from .telling import Teller
 
@@ -113,15 +114,23 @@ class EvaluationNode(Node):
     def _on_timing(self, message: DiagnosticArray) -> None:
         for status in message.status:
             items = [(item.key, item.value) for item in status.values]
-            timing = FrameTiming.from_items(status.name, status.message, items)
+            try:
+                timing = FrameTiming.from_items(status.name, status.message, items)
+            except InputError as error:
+                self._tell.warn(str(error))
+                continue
             self._live.timing(timing)
             if timing.outcome != SEGMENTED:
                 # Its annotation, if any, is one without prediction, and the reason is known.
                 self._truth_from_folder(timing.stamp_ns)
 
     def _on_image(self, message: Image) -> None:
-        image, order = to_array(message.data, message.height, message.width, message.encoding,
-                                message.step, bool(message.is_bigendian))
+        try:
+            image, order = to_array(message.data, message.height, message.width, message.encoding,
+                                    message.step, bool(message.is_bigendian))
+        except InputError as error:     # the score does not need it
+            self._tell.warn('image: {}'.format(error))
+            return
         self._live.image(stamp_of(message), image if order == 'rgb' else image[..., ::-1])
 
     def _on_save(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
@@ -144,31 +153,13 @@ class EvaluationNode(Node):
         """Tell the running score; end where nothing came for as long as the parameter says."""
         summary = self._live.summary()
         self._summary.publish(String(data=json.dumps(plain(summary))))
-        self._diagnostics.publish(self._status(summary))
+        heard = [self.resolve_topic_name(topic) for topic in ('labels', 'ground_truth')]
+        array = DiagnosticArray(status=[evaluation_status(self.get_name(), summary, *heard)])
+        array.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(array)
         idle = self._options['exit_after_idle']
         if idle and self._heard and monotonic_ns() - self._last_heard_ns > idle * 1e9:
             self._stop.request()
-
-    def _status(self, summary: Dict[str, Any]) -> DiagnosticArray:
-        status = DiagnosticStatus(name=self.get_name() + ': score', level=DiagnosticStatus.OK)
-        if summary['frames_evaluated']:
-            status.message = 'mean IoU {:.3f} over {} frames'.format(
-                summary['mean_iou'], summary['frames_evaluated'])
-        else:
-            status.level, status.message = DiagnosticStatus.WARN, self._nothing_matched(summary)
-        status.values = [KeyValue(key=key, value=_text(value)) for key, value in summary.items()
-                         if key != 'class_iou']
-        array = DiagnosticArray(status=[status])
-        array.header.stamp = self.get_clock().now().to_msg()
-        return array
-
-    def _nothing_matched(self, summary: Dict[str, Any]) -> str:
-        if summary['predictions'] and summary['truth_frames']:
-            return 'labels and ground truth arrive, but their stamps never agree: are they of one recording?'
-        for count, topic in (('predictions', 'labels'), ('truth_frames', 'ground_truth')):
-            if not summary[count]:
-                return 'nothing heard on {}'.format(self.resolve_topic_name(topic))
-        return 'nothing evaluated'
 
     def result(self) -> Dict[str, Any]:
         """Return the result as the tools write it: scores, coverage and what makes them reproducible."""
@@ -222,7 +213,3 @@ def _mask(message: Image) -> np.ndarray:
 def stamp_of(message: Any) -> int:
     """Return a message's header stamp in ns."""
     return int(message.header.stamp.sec) * 10**9 + int(message.header.stamp.nanosec)
-
-
-def _text(value: Any) -> str:
-    return '{:.4f}'.format(value) if isinstance(value, float) else json.dumps(value)

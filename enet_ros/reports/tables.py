@@ -38,9 +38,13 @@ SUN_RGBD = PaperTable(
 def paper_table(result: Mapping[str, Any], name: str = 'this run') -> Optional[PaperTable]:
     """Return the paper's table for the coding that a result was scored in, with the result as last row.
 
-    None for a coding that the paper has no table for. `result` has the keys of `Tally.result`.
+    None for a coding that the paper has no table for, for truth brought into another coding, and for the
+    synthetic street. `result` has the keys of `Evaluation.to_json`.
     """
     coding = result['coding']['scores']
+    source = (result.get('provenance') or {}).get('source')
+    if result['coding']['truth'] != coding or str(source).startswith('synthetic'):
+        return None
     if coding == 'cityscapes':
         table, values = CITYSCAPES, [result.get(key) for key in (
             'mean_iou', 'mean_class_iiou', 'mean_category_iou', 'mean_category_iiou')]

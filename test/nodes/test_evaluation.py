@@ -132,6 +132,7 @@ def test_score_coverage_and_files(peer, start, tmp_path):
         if not dropped:
             peer.send('labels', prediction, stamp)
             expected.add(prediction, truth)
+    peer.topics['timing'].publish(DiagnosticArray(status=[DiagnosticStatus(name='front', message='rubbish')]))
     peer.send('labels', np.zeros((30, 40), np.uint8), 50)               # nobody annotated this one
     peer.send('labels', np.zeros((30, 40), np.uint8), 51, 'rgb8')       # no label image
     counts = ('frames_in', 'predictions', 'truth_frames', 'refused')

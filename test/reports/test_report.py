@@ -39,7 +39,7 @@ def frames(number, seed=0, noise=0.2, shape=(48, 64), classes=11):
 def evaluation(number=24, coverage=None, **options):
     coverage = coverage or Coverage()
     outcome = evaluate(frames(number, **options), CAMVID, CAMVID, coverage=coverage)
-    outcome.provenance = {'source': 'synthetic drive', 'command': 'enet_ros evaluate_dataset x',
+    outcome.provenance = {'source': 'camvid val', 'command': 'enet_ros evaluate_dataset x',
                           'weights': 'w', 'versions': {'enet_ros': '0.1.0'}}
     return outcome
 
@@ -189,9 +189,11 @@ def test_paper_tables_have_the_papers_columns(outcome):
     for coding, columns in (('cityscapes', 4), ('sun_rgbd', 3)):
         result['coding'] = {'prediction': coding, 'truth': coding, 'scores': coding}
         assert all(len(values) == columns for _, values in tables.paper_table(result).rows)
-    result['coding'] = {'prediction': 'mine', 'truth': 'mine', 'scores': 'mine'}
-    assert tables.paper_table(result) is None
-    Page(html.render(result))
+    for coding in (('mine', 'mine', 'mine'), ('camvid', 'cityscapes', 'camvid')):
+        result['coding'] = dict(zip(('prediction', 'truth', 'scores'), coding))
+        assert tables.paper_table(result) is None
+        Page(html.render(result))
+    assert tables.paper_table(dict(outcome.to_json(), provenance={'source': 'synthetic street'})) is None
 
 
 def test_error_map_shows_what_was_missed():
@@ -252,4 +254,4 @@ def test_browser_shows_it_without_sideways_scrolling(outcome, tmp_path, width):
     assert found['sideways'] <= 0
     assert (found['broken'], found['images']) == (0, 48)
     assert found['chart'] == 3 and found['height'] > 3000
-    assert found['title'].startswith('synthetic drive')
+    assert found['title'].startswith('camvid val')
