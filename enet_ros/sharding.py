@@ -9,8 +9,9 @@ from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache
 import json
 import multiprocessing
+import signal
 import sys
-from typing import Any, Callable, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from .bags.matching import Choice, frame_topic
 from .bags.reading import open_bag
@@ -80,16 +81,27 @@ def cut(job: Job, parts: int) -> List[Job]:
 
 def run_in_processes(jobs: Sequence[Job], workers: int) -> Iterator[Part]:
     """Do jobs in processes of their own, in order; InputError where one of them dies."""
-    # Not forked: engines have threads. (Python 3.6 cannot choose.)
-    context = {'mp_context': multiprocessing.get_context('spawn')} if sys.version_info >= (3, 7) else {}
-    pool = ProcessPoolExecutor(workers, **context)
+    # Not forked: engines have threads. (Python 3.6 cannot.)
+    options: Dict[str, Any] = {}
+    if sys.version_info >= (3, 7):
+        options = {'mp_context': multiprocessing.get_context('spawn'), 'initializer': _die_at_once}
+    pool = ProcessPoolExecutor(workers, **options)
     try:
         for part in pool.map(run, jobs):
             yield part
     except BrokenProcessPool:
         raise InputError('a worker process died, out of memory perhaps: try a smaller --jobs') from None
+    except BaseException:       # Ctrl-C, or a part that failed: nobody waits for the others
+        for child in multiprocessing.active_children():
+            child.terminate()
+        raise
     finally:
         pool.shutdown()
+
+
+def _die_at_once() -> None:
+    """Let Ctrl-C end a worker without a word; the parent has the last one."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def run_on_cluster(jobs: Sequence[Job], scheduler: str) -> Iterator[Part]:
