@@ -13,7 +13,7 @@ from ..soak.ledger import Published, read_log
 from ..soak.processes import Child, Usage
 from . import cli
 
-CAMERAS = ('front', 'rear')
+CAMERAS = ('front', 'rear', 'left', 'right')
 OVERLOAD = 2.0              # times what the engine holds
 IN_FLIGHT_SECONDS = 1.5     # frames sent that shortly before an outage may go down with it
 CALIBRATION_SECONDS = 5.0
@@ -32,7 +32,8 @@ class Soak:
         from ..nodes.soak_watcher import SoakWatcher
         self._options = options
         self._folder: Path = options.output
-        self._watcher = SoakWatcher(CAMERAS)
+        self._cameras = CAMERAS[:options.cameras]
+        self._watcher = SoakWatcher(self._cameras)
         self._children: List[Child] = []
         self._samples: List[Tuple[int, Usage]] = []     # of the node's last life: frames told, usage
         self._told_before = 0                           # frames told before that life
@@ -44,7 +45,7 @@ class Soak:
             self._start_node()
             recorder = self._start('enet_ros', [
                 'latency_node', '--ros-args', '-p', 'output:={}'.format(self._folder),
-                '-p', 'cameras:=[{}]'.format(', '.join(CAMERAS))], 'latency_node.log')
+                '-p', 'cameras:=[{}]'.format(', '.join(self._cameras))], 'latency_node.log')
             held = self._calibrate()
             rate = self._options.overload * held
             cameras = self._start_cameras(rate, self._options.duration, 'load', self._options.share)
@@ -70,7 +71,7 @@ class Soak:
         for name, value in (
                 ('weights', self._options.weights), ('engine', self._options.engine),
                 ('input_height', height), ('input_width', width),
-                ('cameras', '[{}]'.format(', '.join(CAMERAS))),
+                ('cameras', '[{}]'.format(', '.join(self._cameras))),
                 # No timing may be lost on its way to the ledger, however starved this process is.
                 ('qos_overrides./segmentation_node/timing.publisher.depth', 5000)):
             arguments += ['-p', '{}:={}'.format(name, value)]
@@ -84,10 +85,11 @@ class Soak:
 
     def _start_cameras(self, rate: float, seconds: float, phase: str, share: float) -> List[Child]:
         return [self._start('enet_ros.nodes.faulty_camera', [
-            name, str(self._log(name, phase)), '--rate', str(rate / len(CAMERAS)), '--seconds', str(seconds),
+            name, str(self._log(name, phase)), '--rate', str(rate / len(self._cameras)),
+            '--seconds', str(seconds),
             '--seed', str(self._options.seed + index), '--share', str(share),
             '--first', str(LOAD_NUMBERS if phase == 'load' else 0)], name + '_camera.log')
-            for index, name in enumerate(CAMERAS)]
+            for index, name in enumerate(self._cameras)]
 
     def _log(self, camera: str, phase: str) -> Path:
         return self._folder / '{}.{}.txt'.format(camera, phase)
@@ -165,7 +167,7 @@ class Soak:
     def _visit(self) -> None:
         """Listen to an overlay for a while, then vanish."""
         self._count('visitor')
-        self._watcher.visit('segmentation_node/{}/overlay'.format(CAMERAS[0]))
+        self._watcher.visit('segmentation_node/{}/overlay'.format(self._cameras[0]))
         time.sleep(2.0)
         self._watcher.leave()
 
@@ -180,7 +182,7 @@ class Soak:
     def _summary(self, held: float, rate: float, codes: Dict[str, int]) -> Dict[str, Any]:
         published: List[Published] = []
         for phase in ('calibration', 'load'):
-            for camera in CAMERAS:
+            for camera in self._cameras:
                 published += read_log(self._log(camera, phase), camera)
         for name, code in codes.items():
             if code != 0:
@@ -201,7 +203,7 @@ class Soak:
         engine = percentiles([timing.duration_ns('taken', 'published') / 1e6 for timing in timings])
         result: Dict[str, Any] = {'latency_ms': ages, 'engine_ms': engine}
         if ages['p99'] is not None:
-            bound = 2 * engine['p99'] + 1e3 * len(CAMERAS) / rate
+            bound = 2 * engine['p99'] + 1e3 * len(self._cameras) / rate
             result.update(p99_bound_ms=bound, p99_within_bound=ages['p99'] <= bound,
                           p99_over_p50=ages['p99'] / ages['p50'])
         return result
@@ -225,6 +227,8 @@ def main(argv: Optional[List[str]] = None) -> int:
     parser.add_argument('--seed', type=int, default=0, help='which faults come when')
     parser.add_argument('--share', type=float, default=0.05, help='share of faulty frames, 0..1')
     parser.add_argument('--overload', type=float, default=OVERLOAD, help='times what the engine holds')
+    parser.add_argument('--cameras', type=int, choices=range(1, len(CAMERAS) + 1), default=2, metavar='N',
+                        help='how many cameras, 1 to {}'.format(len(CAMERAS)))
     parser.add_argument('--weights', default='synthetic', help='a shipped name or the path of an .npz')
     parser.add_argument('--engine', default='auto', help='what runs the network')
     parser.add_argument('--input-size', type=int, nargs=2, default=(96, 128), metavar=('H', 'W'),
