@@ -84,9 +84,8 @@ class Camera:
                      postprocessed=times.postprocessed)
         if self.overlay is None:
             raise RuntimeError('camera {} was not configured'.format(self.name))
-        self.outputs.publish(wanted, frame.message.header, image, order, labels, self.overlay)
-        marks['published'] = monotonic_ns()
-        published_ros_ns = self._clock.now().nanoseconds
+        marks['published'], published_ros_ns = self.outputs.publish(
+            wanted, frame.message.header, image, order, labels, self.overlay)
         self.record.settled(SEGMENTED, marks['published'], (published_ros_ns - frame.stamp_ns) / 1e9)
         self._timing.publish(frame.message.header, FrameTiming(
             self.name, frame.sequence, frame.stamp_ns, SEGMENTED, marks, frame.received_ros_ns,

@@ -1,7 +1,7 @@
 """What segmentation_node publishes for one camera; what nobody listens to is not computed."""
 
 from array import array
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple, Optional, Tuple
 
 import cv2
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
@@ -13,7 +13,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from ..classes import ClassTable
 from ..images import encode_jpeg, encode_png
-from ..metrics.timing import FrameTiming
+from ..metrics.timing import FrameTiming, monotonic_ns
 from ..overlay import Overlay
 
 LABELS_DEPTH = 10
@@ -56,17 +56,19 @@ class CameraOutputs:
             self._timing.publisher)))
 
     def publish(self, wanted: Wanted, header: Any, image: np.ndarray, order: str, labels: np.ndarray,
-                overlay: Overlay) -> None:
+                overlay: Overlay) -> Tuple[int, int]:
         """
         Publish (H, W) labels of an (H, W, 3) image in `order` under the image's own header.
 
-        Labels go first: they are what a robot acts on.
+        Labels go first: they are what a robot acts on. Returns when they were out, monotonic and ROS clock
+        in ns; where nobody hears labels, when the overlay was.
         """
         if wanted.labels:
             self._labels.publish(self._label_image.filled(header, labels, self._encoding))
         if wanted.labels_compressed:
             self._labels_compressed.publish(
                 _compressed(header, '{}; png compressed '.format(self._encoding), encode_png(labels)))
+        published = self._now()
         if wanted.overlay or wanted.overlay_compressed:
             blended = overlay(image, labels, order)
             if wanted.overlay:
@@ -74,6 +76,10 @@ class CameraOutputs:
             if wanted.overlay_compressed:
                 self._overlay_compressed.publish(
                     _compressed(header, 'rgb8; jpeg compressed bgr8', encode_jpeg(blended, order)))
+        return published if wanted.labels or wanted.labels_compressed else self._now()
+
+    def _now(self) -> Tuple[int, int]:
+        return monotonic_ns(), self._node.get_clock().now().nanoseconds
 
     def destroy(self) -> None:
         """Destroy the publishers."""
