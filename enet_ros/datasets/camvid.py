@@ -47,13 +47,17 @@ class CamVid(Dataset):
 
     def __getitem__(self, index: int) -> Sample:
         pair = self._pairs[index]
-        picture = files.image(pair.image)
-        labels = None
+        picture, sample = files.image(pair.image), self.annotation(index)
         if pair.label is not None:
-            labels = self._read(pair.label)
-            files.check_size(pair.image, picture, pair.label, labels)
+            files.check_size(pair.image, picture, pair.label, sample.label)
+        return sample._replace(image=picture)
+
+    def annotation(self, index: int) -> Sample:
+        """Return a sample without its image."""
+        pair = self._pairs[index]
+        labels = None if pair.label is None else self._read(pair.label)
         sequence, stamp = sequence_and_stamp(pair.image.name)
-        return Sample(pair.image.stem, picture, labels, None, sequence, stamp)
+        return Sample(pair.image.stem, None, labels, None, sequence, stamp)
 
 
 def sequence_and_stamp(name: str) -> Tuple[str, Optional[float]]:

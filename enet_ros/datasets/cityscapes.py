@@ -78,12 +78,16 @@ class Cityscapes(Dataset):
 
     def __getitem__(self, index: int) -> Sample:
         frame = self._frames[index]
-        picture = files.image(frame.image)
-        labels = instances = None
+        picture, sample = files.image(frame.image), self.annotation(index)
         if frame.truth is not None:
-            labels, instances = self._truth(frame.truth)
-            files.check_size(frame.image, picture, frame.truth, labels)
-        return Sample(_name(frame), picture, labels, instances, frame.sequence, frame.number / RATE_HZ)
+            files.check_size(frame.image, picture, frame.truth, sample.label)
+        return sample._replace(image=picture)
+
+    def annotation(self, index: int) -> Sample:
+        """Return a sample without its image."""
+        frame = self._frames[index]
+        labels, instances = (None, None) if frame.truth is None else self._truth(frame.truth)
+        return Sample(_name(frame), None, labels, instances, frame.sequence, frame.number / RATE_HZ)
 
     def _truth(self, path: Path) -> Tuple[np.ndarray, Optional[np.ndarray]]:
         """Return labels and, where there are any, instances of one frame."""

@@ -57,11 +57,16 @@ class SunRGBD(Dataset):
 
     def __getitem__(self, index: int) -> Sample:
         pair = self._pairs[index]
-        picture = files.image(pair.image)
+        picture, sample = files.image(pair.image), self.annotation(index)
+        files.check_size(pair.image, picture, pair.label, sample.label)
+        return sample._replace(image=picture)
+
+    def annotation(self, index: int) -> Sample:
+        """Return a sample without its image."""
+        pair = self._pairs[index]
         known = self.classes.ids + (self.classes.ignore_id, IGNORE)
         labels = files.indices(pair.label, self.classes.id_table(), known)
-        files.check_size(pair.image, picture, pair.label, labels)
-        return Sample('{}-{}'.format(pair.split, pair.image.stem), picture, labels)
+        return Sample('{}-{}'.format(pair.split, pair.image.stem), None, labels)
 
 
 def recognise(root: Path) -> Optional[str]:

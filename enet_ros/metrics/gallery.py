@@ -1,10 +1,12 @@
 """The frames worth looking at: the best and the worst of a run, small enough to keep."""
 
-from typing import List, NamedTuple, Optional, Tuple
+from typing import Callable, List, NamedTuple, Optional, Tuple, Union
 
 import cv2
 import numpy as np
 
+# (H, W, 3) uint8 RGB, or a function that gets it: called only for the frames that are kept.
+Picture = Union[np.ndarray, Callable[[], Optional[np.ndarray]]]
 MAX_WIDTH = 640     # pixels; larger pictures are shrunk
 
 
@@ -37,15 +39,16 @@ class Gallery:
         self.size = size
         self._kept: List[Exhibit] = []
 
-    def offer(self, frame: FrameScore, image: Optional[np.ndarray],
+    def offer(self, frame: FrameScore, image: Optional[Picture],
               truth: np.ndarray, prediction: np.ndarray) -> None:
-        """Keep the frame if it is among the best or worst so far; pictures as in Exhibit."""
+        """Keep the frame if it is among the best or worst so far; labels as in Exhibit."""
         if not self.size or np.isnan(frame.mean_iou):
             return
         order = [exhibit.frame.mean_iou for exhibit in self._kept]
         if len(order) >= 2 * self.size and order[self.size - 1] <= frame.mean_iou <= order[-self.size]:
             return
-        self._kept.append(Exhibit(frame, *_shrunk(image, truth, prediction)))
+        picture = image() if callable(image) else image
+        self._kept.append(Exhibit(frame, *_shrunk(picture, truth, prediction)))
         self._trim()
 
     def merge(self, other: 'Gallery') -> 'Gallery':

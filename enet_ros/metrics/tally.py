@@ -20,7 +20,7 @@ from ..errors import InputError
 from . import bootstrap, scores
 from .boundary import BoundaryCounts
 from .confusion import ConfusionMatrix
-from .gallery import FrameScore, Gallery
+from .gallery import FrameScore, Gallery, Picture
 from .instance import CITYSCAPES_MEMBERS, CITYSCAPES_SIZES, InstanceCounts
 from .temporal import TemporalConsistency
 
@@ -59,14 +59,17 @@ class Tally:
         self._last: Tuple[str, Optional[float]] = ('', None)
 
     def add(self, prediction: np.ndarray, truth: np.ndarray, name: str = '', sequence: str = '',
-            stamp: Optional[float] = None, image: Optional[np.ndarray] = None,
+            stamp: Optional[float] = None, image: Optional[Picture] = None,
             instances: Optional[np.ndarray] = None) -> FrameScore:
         """Score the next frame.
 
         `prediction` and `truth` are (H, W) uint8 labels, `image` (H, W, 3) uint8 RGB for the gallery and
-        the flow, `instances` (H, W) int as in datasets.Sample. InputError where sizes differ; the frame
-        is then not counted.
+        the flow (or a function that gets it, called where it is needed), `instances` (H, W) int as in
+        datasets.Sample. InputError where sizes differ; the frame is then not counted.
         """
+        if instances is not None and instances.shape != truth.shape:
+            raise InputError('instances are {} and truth {}: score both at the same size'.format(
+                instances.shape, truth.shape))
         raw, prediction = prediction, self._apply(self._prediction_lut, prediction)
         truth = self._apply(self._truth_lut, truth)
         counts = self.confusion.update(prediction, truth)
@@ -87,14 +90,15 @@ class Tally:
         """Take a frame without truth: only its consistency with the frame before can be measured."""
         self._flips(self._apply(self._prediction_lut, prediction), None, image, sequence, stamp)
 
-    def _flips(self, prediction: np.ndarray, truth: Optional[np.ndarray], image: Optional[np.ndarray],
+    def _flips(self, prediction: np.ndarray, truth: Optional[np.ndarray], image: Optional[Picture],
                sequence: str, stamp: Optional[float]) -> float:
         last_sequence, last_stamp = self._last
         far = stamp is not None and last_stamp is not None and not 0 < stamp - last_stamp <= MAX_GAP
         if sequence != last_sequence or far:
             self.temporal.reset()
         self._last = (sequence, stamp)
-        rate = self.temporal.update(prediction, truth, image if self._flow else None)
+        picture = image if self._flow else None
+        rate = self.temporal.update(prediction, truth, picture() if callable(picture) else picture)
         return float('nan') if rate is None else rate
 
     @staticmethod
@@ -122,9 +126,9 @@ class Tally:
 
         Keys: those of `ConfusionMatrix.scores` and, where there is something to say, of
         `InstanceCounts.scores` (with `instance_sizes`, the averages that weigh: 'Cityscapes' for that
-        benchmark, or 'measured' in these frames), `BoundaryCounts.scores`; `frames_evaluated`, `coding` (the tables of
-        prediction, truth and scores), `intervals` (see bootstrap.intervals), `temporal`, `confusion`
-        ({'classes': ..., 'counts': ...}), `timeline` (IoU over time) and `parts` (what `restore` reads).
+        benchmark, or 'measured' in these frames), `BoundaryCounts.scores`; `frames_evaluated`, `coding`
+        (the tables of prediction, truth and scores), `intervals` (see bootstrap.intervals), `temporal`,
+        `confusion` ({'classes': ..., 'counts': ...}), `timeline` (IoU over time) and `parts` (what `restore` reads).
         """
         result: Dict[str, Any] = {'frames_evaluated': self.frames}
         result.update(self.confusion.scores(self.classes, absent))

@@ -2,7 +2,7 @@
 
 import argparse
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 from ..classes import ClassTable
 from ..datasets import LAYOUTS, open_dataset
@@ -76,7 +76,7 @@ def _score_files(dataset: Dataset, options: argparse.Namespace) -> Evaluation:
     classes = options.prediction_classes or dataset.classes
     predictions = Predictions(options.predictions, classes, options.coding)
     coverage = Coverage(matching={'by': 'name'})
-    frames = dataset_frames(_samples(dataset, options.frames, coverage),
+    frames = dataset_frames(_samples(dataset, options.frames, coverage, read=_without_image),
                             lambda sample: predictions.read(sample.name), coverage)
     outcome = _evaluate(frames, classes, dataset, coverage, options, label_ids=options.coding == 'labelIds')
     complaint = predictions.complaint()
@@ -98,12 +98,27 @@ def _evaluate(frames: Any, predicted: ClassTable, dataset: Dataset, coverage: Co
             csv.close()
 
 
-def _samples(dataset: Dataset, frames: Optional[int], coverage: Coverage) -> Iterator[Sample]:
+def _with_image(dataset: Dataset, index: int) -> Sample:
+    return dataset[index]
+
+
+def _without_image(dataset: Dataset, index: int) -> Sample:
+    """Return a sample whose image is only decoded where the report shows it, or the flow needs it."""
+    def image() -> Any:
+        try:
+            return dataset[index].image
+        except InputError:
+            return None
+    return dataset.annotation(index)._replace(image=image)
+
+
+def _samples(dataset: Dataset, frames: Optional[int], coverage: Coverage,
+             read: Callable[[Dataset, int], Sample] = _with_image) -> Iterator[Sample]:
     """Yield the samples with a progress bar; one that cannot be read is told and left out."""
     count = len(dataset) if frames is None else min(frames, len(dataset))
     for place in cli.progress(range(count), 'frames', count):
         try:
-            yield dataset[place * len(dataset) // count]
+            yield read(dataset, place * len(dataset) // count)
         except InputError as error:
             coverage.frames_in += 1
             coverage.drop('refused')

@@ -140,3 +140,22 @@ def test_frames_without_truth_serve_consistency_by_flow():
         tally.pass_by(labels, 'a', index / 30, image)
     assert tally.result()['temporal']['flow'] == {'flip_rate': 0, 'pixels': 9600, 'pairs': 2}
     assert tally.frames == 0
+
+
+def test_images_are_fetched_only_for_frames_that_are_kept():
+    tally, asked = Tally(CAMVID, CAMVID, exhibits=1), []
+    for index, (prediction, truth, name) in enumerate(frames(12)):
+        def image(index=index, shape=truth.shape):
+            asked.append(index)
+            return np.full(shape + (3,), index, np.uint8)
+        tally.add(prediction, truth, name, image=image)
+    assert 2 <= len(asked) < 12
+    kept = [tally.gallery.worst[0], tally.gallery.best[0]]
+    assert all((exhibit.image == int(exhibit.frame.name.split()[1])).all() for exhibit in kept)
+
+
+def test_instances_of_another_size_do_not_count_the_frame():
+    tally, labels = Tally(CAMVID, CAMVID), np.zeros((4, 4), np.uint8)
+    with pytest.raises(InputError, match='instances'):
+        tally.add(labels, labels, instances=np.zeros((4, 5), np.int32))
+    assert tally.frames == 0 and not tally.confusion.counts.any()
