@@ -9,18 +9,21 @@ from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache
 import json
 import multiprocessing
+from pathlib import Path
 import signal
 import sys
-from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from .bags.matching import Choice, frame_topic
 from .bags.reading import open_bag
 from .classes import ClassTable
 from .errors import InputError
 from .evaluation import Evaluation, evaluate_bag, provenance
+from .files import read_bytes
 from .metrics.gallery import FrameScore
 from .segmenter import Segmenter
 
+MAX_JSON_BYTES = 1 << 30
 MIN_FRAMES = 8      # fewer are not worth a part of their own
 CLUSTER_TIMEOUT = '20s'     # within which a scheduler answers
 
@@ -133,12 +136,11 @@ def merge(evaluations: Iterable[Evaluation]) -> Evaluation:
     return total
 
 
-def read_json(path: Any) -> Any:
+def read_json(path: Union[str, Path]) -> Any:
     """Read a JSON file; InputError where it is none."""
     try:
-        with open(str(path), encoding='utf-8') as file:
-            return json.load(file)
-    except OSError as error:
-        raise InputError('{}: {}'.format(path, error.strerror)) from None
+        return json.loads(read_bytes(path, MAX_JSON_BYTES, 'result').decode('utf-8'))
     except (ValueError, RecursionError) as error:
+        if isinstance(error, InputError):
+            raise
         raise InputError('{}: not JSON: {}'.format(path, error)) from None

@@ -6,6 +6,7 @@ from typing import Any, Dict, List, NamedTuple
 import yaml
 
 from ..errors import InputError
+from ..files import read_bytes
 
 NAME = 'metadata.yaml'
 _MAX_BYTES = 64 << 20   # custom data and thousands of files fit; nothing else should
@@ -31,11 +32,10 @@ class Metadata(NamedTuple):
 def read(path: Path) -> Metadata:
     """Read a metadata.yaml; InputError where it is none."""
     try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise InputError('{}: over 64 MiB, this is no bag metadata'.format(path))
-        return _parse(yaml.safe_load(path.read_text(encoding='utf-8'))['rosbag2_bagfile_information'])
-    except OSError as error:
-        raise InputError('{}: {}'.format(path, error.strerror)) from None
+        text = read_bytes(path, _MAX_BYTES, 'bag metadata').decode('utf-8')
+        return _parse(yaml.safe_load(text)['rosbag2_bagfile_information'])
+    except InputError:
+        raise
     except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError, AttributeError,
             RecursionError) as error:
         raise InputError('{}: no bag metadata: {}'.format(path, ' '.join(str(error).split()))) from None

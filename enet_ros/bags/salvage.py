@@ -6,6 +6,8 @@ import struct
 from typing import Callable, Dict, Iterator, NamedTuple, Optional, Tuple
 import zlib
 
+from ..errors import InputError
+from ..files import open_regular
 from .metadata import Topic
 
 Tell = Callable[[str], None]
@@ -27,10 +29,10 @@ def messages(path: Path, tell: Tell) -> Iterator[Message]:
     """Yield what can be read of a .mcap or .db3 file in its order; never raises, but tells."""
     name = path.name
     try:
-        with path.open('rb') as file:
+        with open_regular(path) as file:
             head = file.read(16)
-    except OSError as error:
-        tell('{}: {}'.format(name, error.strerror))
+    except InputError as error:
+        tell(str(error))
         return
     if head.startswith(MAGIC):
         source = _mcap(path, tell)

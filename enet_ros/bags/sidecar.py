@@ -6,14 +6,15 @@ one named frames.csv into the bag's folder; a user can write one for a bag of hi
 
 import csv
 from decimal import Decimal, InvalidOperation
+import io
 from pathlib import Path
 from typing import Dict, Iterable, NamedTuple, Optional, Tuple, Union
 
 from ..errors import InputError
+from ..files import open_regular
 
 NAME = 'frames.csv'
 COLUMNS = ('filename', 'stamp', 'sequence')
-_MAX_BYTES = 512 << 20
 
 
 class Entry(NamedTuple):
@@ -28,9 +29,7 @@ def read(path: Union[str, Path]) -> Dict[int, Entry]:
     path = Path(path)
     found: Dict[int, Entry] = {}
     try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise InputError('{}: over 512 MiB, this is no list of frames'.format(path))
-        with path.open(newline='', encoding='utf-8-sig') as file:
+        with io.TextIOWrapper(open_regular(path), encoding='utf-8-sig', newline='') as file:
             rows = csv.DictReader(file)
             missing = [name for name in COLUMNS[:2] if name not in (rows.fieldnames or ())]
             if missing:
@@ -42,8 +41,6 @@ def read(path: Union[str, Path]) -> Dict[int, Entry]:
                     raise InputError('{}, line {}: no file name and stamp in seconds'.format(
                         path, rows.line_num))
                 found[stamp_ns] = Entry(row['filename'], row.get('sequence') or '')
-    except OSError as error:
-        raise InputError('{}: {}'.format(path, error.strerror)) from None
     except (csv.Error, UnicodeDecodeError) as error:
         raise InputError('{}: no CSV: {}'.format(path, error)) from None
     return found
