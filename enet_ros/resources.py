@@ -18,7 +18,7 @@ def candidates() -> List[Path]:
     # An ament prefix is what a sourced workspace exports; reading it needs no ament package.
     prefixes = os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep) + [sys.prefix]
     # pip install --user and --target put data files beside the prefix of the library itself.
-    prefixes += [str(parent) for parent in Path(__file__).resolve().parents[1:5]]
+    prefixes += [str(parent) for parent in list(Path(__file__).resolve().parents)[1:5]]
     return places + [Path(prefix) / 'share' / PACKAGE for prefix in prefixes if prefix]
 
 

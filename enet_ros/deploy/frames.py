@@ -25,15 +25,20 @@ class FrameBuffers:
         self.image = torch.empty((1, 3) + tuple(input_size), dtype=dtype, device=device).contiguous(
             memory_format=layout)
         self.labels: np.ndarray = self._labels.numpy()
+        self._pinned: np.ndarray = self._frame.numpy()
 
     def load(self, frame: np.ndarray) -> None:
         """Queue (H, W, 3) uint8 RGB as `image` in [0, 1]; the previous frame's work must be done."""
-        self._frame.numpy()[...] = frame
-        self._bytes.copy_(self._frame, non_blocking=True)
+        self.upload(frame)
         self.scale()
 
+    def upload(self, frame: np.ndarray) -> None:
+        """Queue the frame's way to the device."""
+        self._pinned[...] = frame
+        self._bytes.copy_(self._frame, non_blocking=True)
+
     def scale(self) -> None:
-        """Queue the device's part of `load`: bytes to `image`."""
+        """Queue the uploaded bytes' conversion to `image`."""
         # Bytes are exact in fp16, and dividing rounds once; a weight of w / 255 would be subnormal.
         self.image.copy_(self._bytes.permute(2, 0, 1)[None])
         self.image.div_(255)

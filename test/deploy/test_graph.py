@@ -83,6 +83,8 @@ def test_one_colour_agrees_but_for_ties_within_rounding():
 @pytest.mark.parametrize('dtype', [torch.float32, torch.float16, torch.bfloat16])
 @pytest.mark.parametrize('kind', INPUTS + ('subnormal', 'huge'))
 def test_pooling_codes_are_bit_exact(kind, dtype):
+    if dtype == torch.float16 and torch.__version__ < '2':
+        pytest.skip('this PyTorch computes fp16 on a GPU only')
     if kind == 'subnormal':
         x = image('tied').to(dtype) * torch.finfo(dtype).tiny
     elif kind == 'huge':

@@ -37,6 +37,8 @@ def test_the_graph_answers_as_before(name, variant, size, layout):
 
 
 def test_bf16_runs():
+    if torch.__version__ < '2':
+        pytest.skip('this PyTorch has no max pooling in bf16')
     graph = suit_cpu(rewrite(networks.ENet(3).eval())).to(torch.bfloat16)
     with torch.no_grad():
         assert torch.isfinite(graph(torch.rand(1, 3, 16, 24).bfloat16())).all()
