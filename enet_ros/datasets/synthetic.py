@@ -28,16 +28,15 @@ class SyntheticStreet(Dataset):
     or no frames.
     """
 
-    def __init__(
-        self, size: Tuple[int, int] = (360, 480), seed: int = 0, frames: int = 300, start: float = 0.0
-    ) -> None:
+    def __init__(self,
+                 size: Tuple[int, int] = (360, 480),
+                 seed: int = 0,
+                 frames: int = 300,
+                 start: float = 0.0) -> None:
         """Lay the street out; `start` is the time of frame 0 in seconds."""
         if min(size) < SMALLEST:
-            raise InputError(
-                'synthetic street: {}x{} pixels are too few, ask for {} or more each way'.format(
-                    size[1], size[0], SMALLEST
-                )
-            )
+            raise InputError('synthetic street: {}x{} pixels are too few, ask for {} or more each way'.format(
+                size[1], size[0], SMALLEST))
         if frames < 1:
             raise InputError('synthetic street: ask for one frame or more')
         self.name = 'synthetic'

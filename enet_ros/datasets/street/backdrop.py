@@ -41,10 +41,8 @@ class Backdrop:
             wide = int(rng.uniform(0.05, 0.14) * height) + 2
             tall = int(rng.uniform(0.04, 0.12) * height)
             grey = rng.uniform(150, 185)
-            self._image[rows - tall :, x : x + wide] = np.array([grey, grey, grey + 5]) * rng.uniform(
-                0.95, 1.0
-            )
-            self._ids[rows - tall :, x : x + wide] = BUILDING
+            self._image[rows - tall:, x:x + wide] = np.array([grey, grey, grey + 5]) * rng.uniform(0.95, 1.0)
+            self._ids[rows - tall:, x:x + wide] = BUILDING
             x += int(wide * rng.uniform(0.7, 1.6))
         bumps = noise(rng, (4, columns), 5, 8)[1]
         crowns = np.maximum((0.05 + 0.022 * bumps) * height, 2).astype(int)
@@ -64,6 +62,5 @@ def _sky(rng: np.random.RandomState, shape: Tuple[int, int]) -> np.ndarray:
     stretched = cv2.resize(clouds, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
     cover = np.clip(stretched * 0.45 + rng.uniform(-0.2, 0.5), 0, 0.9)[:, :, None]
     under = np.clip(0.95 + 0.05 * np.roll(stretched, shape[0] // 12, 0), 0.8, 1.05)[:, :, None]
-    return np.clip((high * (1 - fall) + low * fall) * (1 - cover) + 242.0 * under * cover, 0, 255).astype(
-        np.uint8
-    )
+    return np.clip((high * (1 - fall) + low * fall) * (1 - cover) + 242.0 * under * cover, 0,
+                   255).astype(np.uint8)

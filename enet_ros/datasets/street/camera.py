@@ -52,9 +52,8 @@ class Camera:
 
     def matrix(self) -> np.ndarray:
         """Return the intrinsic matrix K, (3, 3) float64, of the level camera."""
-        return np.array(
-            [[self.focal, 0.0, self.centre[0]], [0.0, self.focal, self.centre[1]], [0.0, 0.0, 1.0]]
-        )
+        return np.array([[self.focal, 0.0, self.centre[0]], [0.0, self.focal, self.centre[1]],
+                         [0.0, 0.0, 1.0]])
 
     def move(self, pose: Pose) -> None:
         """Place the camera."""
@@ -96,9 +95,8 @@ class Camera:
         if not inside.any():
             return polygon[:0]
         kept = []
-        for here, there, here_in, there_in in zip(
-            polygon, np.roll(polygon, -1, 0), inside, np.roll(inside, -1)
-        ):
+        for here, there, here_in, there_in in zip(polygon, np.roll(polygon, -1, 0), inside,
+                                                  np.roll(inside, -1)):
             if here_in:
                 kept.append(here)
             if here_in != there_in:

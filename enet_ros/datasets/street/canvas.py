@@ -57,7 +57,11 @@ class Canvas:
         """Return how much of what is at `s` is lost in the haze, 0 to 1."""
         return min(max(s - self.camera.pose.s, 0.0) / FAR, 1.0) ** 1.3 * 0.55
 
-    def model(self, model: Model, points: np.ndarray, colours: Sequence[Colour] = (), instance: int = 0,
+    def model(self,
+              model: Model,
+              points: np.ndarray,
+              colours: Sequence[Colour] = (),
+              instance: int = 0,
               size: float = 1.0) -> None:
         """Paint a model whose points lie at the street points (N, 3), part by part in its order.
 
@@ -75,18 +79,14 @@ class Canvas:
         scale, haze = size * self.camera.scale(float(points[0, 0])), self.haze(float(points[0, 0]))
         start = 0
         for part, stop in zip(model.parts, model.stops.tolist()):
-            outline, corners = fixed[start:stop], pixels[start : start + 3]
+            outline, corners = fixed[start:stop], pixels[start:start + 3]
             start = stop
             if part.cull and _turned_away(corners.tolist()) or 0 < part.radius * scale < THINNEST:
                 continue
             light, fog = part.light * (1 - haze), HAZE * haze
             r, g, b = colours[part.colour] if isinstance(part.colour, int) else part.colour
-            self._part(
-                outline,
-                (r * light + fog, g * light + fog, b * light + fog),
-                part.ident + instance,
-                part.radius * scale,
-            )
+            self._part(outline, (r * light + fog, g * light + fog, b * light + fog), part.ident + instance,
+                       part.radius * scale)
 
     def _part(self, outline: np.ndarray, colour: Colour, ident: int, radius: float) -> None:
         if radius:
@@ -121,17 +121,17 @@ class Canvas:
         if box is None:
             return
         x0, y0, x1, y1 = box
-        width = min(abs(pixels[1, 0] - pixels[0, 0]), abs(pixels[2, 0] - pixels[3, 0])) / (
-            source[1, 0] - source[0, 0]
-        )
+        width = min(abs(pixels[1, 0] - pixels[0, 0]),
+                    abs(pixels[2, 0] - pixels[3, 0])) / (source[1, 0] - source[0, 0])
         height = max(pixels[3, 1] - pixels[0, 1], pixels[2, 1] - pixels[1, 1])
         level = texture.level(width, height)
         scale = np.array([level.shape[1], level.shape[0]])
         shifted = pixels - (x0, y0)
         warp = cv2.getPerspectiveTransform((source * scale).astype(np.float32), shifted.astype(np.float32))
-        patch = cv2.warpPerspective(
-            level, warp, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        )
+        patch = cv2.warpPerspective(level,
+                                    warp, (x1 - x0, y1 - y0),
+                                    flags=cv2.INTER_LINEAR,
+                                    borderMode=cv2.BORDER_REPLICATE)
         haze = self.haze(float(corners[:, 0].mean()))
         patch = cv2.addWeighted(patch, light * (1 - haze), patch, 0.0, HAZE * haze)
         mask = np.zeros(patch.shape[:2], np.uint8)
@@ -139,14 +139,12 @@ class Canvas:
         cv2.copyTo(patch, mask, self.image[y0:y1, x0:x1])
         cv2.fillConvexPoly(self.ids, _fixed(pixels), ident, cv2.LINE_8, _SHIFT)
 
-    def sprite(
-        self,
-        foot: Tuple[float, float, float],
-        height: float,
-        texture: Texture,
-        ident: int,
-        light: float = 1.0,
-    ) -> None:
+    def sprite(self,
+               foot: Tuple[float, float, float],
+               height: float,
+               texture: Texture,
+               ident: int,
+               light: float = 1.0) -> None:
         """Paint a cut-out (RGBA texture) that stands on a street point, `height` metres high."""
         if foot[0] < self.camera.pose.s + 1.5:
             return
@@ -160,19 +158,13 @@ class Canvas:
         x0, y0, x1, y1 = box
         level = texture.level(wide, tall)
         rows, columns = level.shape[:2]
-        warp = cv2.getAffineTransform(
-            np.array([[0, 0], [columns, 0], [0, rows]], np.float32), (corners - (x0, y0)).astype(np.float32)
-        )
+        warp = cv2.getAffineTransform(np.array([[0, 0], [columns, 0], [0, rows]], np.float32),
+                                      (corners - (x0, y0)).astype(np.float32))
         patch = cv2.warpAffine(level, warp, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR)
         haze = self.haze(foot[0])
         mask = cv2.compare(patch[:, :, 3], 127, cv2.CMP_GT)
-        colours = cv2.addWeighted(
-            cv2.cvtColor(patch, cv2.COLOR_BGRA2BGR),
-            light * (1 - haze),
-            np.zeros_like(patch[:, :, :3]),
-            0.0,
-            HAZE * haze,
-        )
+        colours = cv2.addWeighted(cv2.cvtColor(patch, cv2.COLOR_BGRA2BGR), light * (1 - haze),
+                                  np.zeros_like(patch[:, :, :3]), 0.0, HAZE * haze)
         cv2.copyTo(colours, mask, self.image[y0:y1, x0:x1])
         self.ids[y0:y1, x0:x1][mask != 0] = ident
 

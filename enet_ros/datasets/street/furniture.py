@@ -56,9 +56,8 @@ def house(canvas: Canvas, item: House, light: float, nearer: Optional[House]) ->
 
 def wall(canvas: Canvas, item: Wall, light: float) -> None:
     """Paint a fence or a hedge."""
-    canvas.textured(
-        _upright(item.s, item.d, item.height, item.d < canvas.camera.pose.d), item.texture, item.ident, light
-    )
+    canvas.textured(_upright(item.s, item.d, item.height, item.d < canvas.camera.pose.d), item.texture,
+                    item.ident, light)
 
 
 def _upright(s: Tuple[float, float], d: float, height: float, left: bool) -> np.ndarray:
@@ -107,62 +106,31 @@ def _board(low: float, high: float, half: float, colour: Colour) -> Part:
 
 
 def _triangle(half: float, colour: Colour) -> Part:
-    return _face(
-        np.array([[0.0, 2.55 + half * 1.1], [half, 2.55 - half * 0.65], [-half, 2.55 - half * 0.65]]), colour
-    )
+    low = 2.55 - half * 0.65
+    return _face(np.array([[0.0, 2.55 + half * 1.1], [half, low], [-half, low]]), colour)
 
 
 _RED, _WHITE, _BLUE = (196.0, 36.0, 38.0), (236.0, 236.0, 232.0), (36.0, 74.0, 150.0)
+_BLACK = (30.0, 30.0, 32.0)
 _SIGN_POLE = _pole((0.0, 0.0), (0.0, 2.6), radius=0.06, colour=(120.0, 124.0, 126.0))
 _SIGNS = (
-    Model(
-        [
-            _SIGN_POLE,
-            _disc(2.6, 0.42, _RED),
-            _disc(2.6, 0.30, _WHITE),
-            _board(2.45, 2.75, 0.07, (30.0, 30.0, 32.0)),
-        ]
-    ),
+    Model([_SIGN_POLE, _disc(2.6, 0.42, _RED), _disc(2.6, 0.30, _WHITE), _board(2.45, 2.75, 0.07, _BLACK)]),
     Model([_SIGN_POLE, _triangle(0.52, _RED), _triangle(0.32, _WHITE)]),
-    Model(
-        [
-            _SIGN_POLE,
-            _board(2.1, 3.0, 0.75, _BLUE),
-            _board(2.62, 2.78, 0.6, _WHITE),
-            _board(2.3, 2.44, 0.45, _WHITE),
-        ]
-    ),
-    Model(
-        [
-            _SIGN_POLE,
-            _board(2.1, 3.3, 0.24, (30.0, 32.0, 32.0)),
-            _disc(3.08, 0.14, (214.0, 44.0, 36.0)),
-            _disc(2.7, 0.14, (120.0, 84.0, 24.0)),
-            _disc(2.32, 0.14, (30.0, 80.0, 44.0)),
-        ]
-    ),
-)
-_LAMP = Model(
-    [
-        _pole((0.0, 0.0), (0.0, 1.2), radius=0.13),
-        _pole((0.0, 1.0), (0.0, 6.6), radius=0.085),
-        _pole((0.0, 6.6), (0.5, 7.1), (1.5, 7.2), radius=0.05),
-        _pole((1.3, 7.15), (1.9, 7.15), radius=0.1, colour=(214.0, 212.0, 200.0)),
-    ]
-)
-_BOLLARD = Model(
-    [
-        _pole((0.0, 0.05), (0.0, 0.95), radius=0.1, colour=(52.0, 52.0, 54.0)),
-        _pole((0.0, 0.72), (0.0, 0.8), radius=0.1, colour=(220.0, 218.0, 210.0)),
-    ]
-)
-_CROSSING = Model(
-    [
-        Part(
-            np.array([[0.0, d, 0.0], [3.0, d, 0.0], [3.0, d + 0.55, 0.0], [0.0, d + 0.55, 0.0]]),
-            (208.0, 208.0, 204.0),
-            ROAD,
-        )
-        for d in np.arange(0.4 - KERB, KERB - 0.3, 1.1)
-    ]
-)
+    Model([_SIGN_POLE, _board(2.1, 3.0, 0.75, _BLUE), _board(2.62, 2.78, 0.6, _WHITE),
+           _board(2.3, 2.44, 0.45, _WHITE)]),
+    Model([_SIGN_POLE, _board(2.1, 3.3, 0.24, _BLACK), _disc(3.08, 0.14, (214.0, 44.0, 36.0)),
+           _disc(2.7, 0.14, (120.0, 84.0, 24.0)), _disc(2.32, 0.14, (30.0, 80.0, 44.0))]))
+_LAMP = Model([
+    _pole((0.0, 0.0), (0.0, 1.2), radius=0.13),
+    _pole((0.0, 1.0), (0.0, 6.6), radius=0.085),
+    _pole((0.0, 6.6), (0.5, 7.1), (1.5, 7.2), radius=0.05),
+    _pole((1.3, 7.15), (1.9, 7.15), radius=0.1, colour=(214.0, 212.0, 200.0))
+])
+_BOLLARD = Model([
+    _pole((0.0, 0.05), (0.0, 0.95), radius=0.1, colour=(52.0, 52.0, 54.0)),
+    _pole((0.0, 0.72), (0.0, 0.8), radius=0.1, colour=(220.0, 218.0, 210.0))
+])
+_CROSSING = Model([
+    Part(np.array([[0.0, d, 0.0], [3.0, d, 0.0], [3.0, d + 0.55, 0.0], [0.0, d + 0.55, 0.0]]),
+         (208.0, 208.0, 204.0), ROAD) for d in np.arange(0.4 - KERB, KERB - 0.3, 1.1)
+])

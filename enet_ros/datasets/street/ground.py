@@ -47,16 +47,15 @@ class Ground:
                 haze, band = canvas.haze(float(s[first:last].mean())), image[first:last]
                 cv2.addWeighted(band, 1 - haze, band, 0.0, HAZE * haze, band)
 
-    def _sample(
-        self, camera: Camera, image: np.ndarray, d: np.ndarray, s: np.ndarray, depth: np.ndarray
-    ) -> None:
+    def _sample(self, camera: Camera, image: np.ndarray, d: np.ndarray, s: np.ndarray,
+                depth: np.ndarray) -> None:
         """Look the strip up for bands of rows, each in the copy that suits its distance."""
         start = 0
         while start < len(depth):
             stop = start + max(int(np.count_nonzero(depth[start:] > depth[start] * 0.72)), 1)
             middle = depth[(start + stop) // 2 if stop < len(depth) else start]
             across = camera.focal / middle * 2 * _HALF
-            along = camera.focal * camera.pose.height / middle**2 * _PERIOD
+            along = camera.focal * camera.pose.height / middle ** 2 * _PERIOD
             level = self._strip.level(across, along)
             x = (d[start:stop] + _HALF) * (level.shape[1] / (2 * _HALF)) - 0.5
             y = (s[start:stop] % _PERIOD) * (level.shape[0] / _PERIOD) - 0.5

@@ -64,13 +64,11 @@ class Layout:
     def pose(self, t: float) -> Pose:
         """Return the camera's pose at time `t` in seconds."""
         a, b, c, d, e = self._phases
-        return Pose(
-            s=self.travelled(t),
-            d=self.keep * 1.7 + 0.15 * np.sin(0.35 * t + b),
-            height=self.height,
-            yaw=0.012 * np.sin(0.5 * t + c) + 0.004 * np.sin(1.7 * t + d),
-            pitch=0.003 * np.sin(2.1 * t + e) + 0.0012 * np.sin(9.0 * t + a),
-        )
+        return Pose(s=self.travelled(t),
+                    d=self.keep * 1.7 + 0.15 * np.sin(0.35 * t + b),
+                    height=self.height,
+                    yaw=0.012 * np.sin(0.5 * t + c) + 0.004 * np.sin(1.7 * t + d),
+                    pitch=0.003 * np.sin(2.1 * t + e) + 0.0012 * np.sin(9.0 * t + a))
 
     def travelled(self, t: float) -> float:
         """Return how far the camera has come at time `t`; it speeds up and slows down but never stops."""
@@ -103,64 +101,40 @@ class Layout:
         setback = (0.0, rng.uniform(2.0, 5.0), rng.uniform(13.0, 18.0))[kind]
         gap = rng.uniform(0.0, 0.12) * CELL if rng.rand() < 0.7 else 0.0
         cell.houses.append(
-            House(
-                (start, start + CELL - gap),
-                side * (HOUSES + setback),
-                height,
-                texture,
-                self.gables[rng.randint(3)],
-            )
-        )
+            House((start, start + CELL - gap), side * (HOUSES + setback), height, texture,
+                  self.gables[rng.randint(3)]))
         if kind == 0:
             return
         kind_of_fence = rng.randint(3)
         low, share = rng.uniform(0.9, 1.5), rng.uniform(0.6, 1.0)
-        cell.walls.append(Wall((start, start + CELL * share), side * (HOUSES - 0.1), low,
-                               self.fences[kind_of_fence].part(share), furniture.FENCE))
+        cell.walls.append(
+            Wall((start, start + CELL * share), side * (HOUSES - 0.1), low,
+                 self.fences[kind_of_fence].part(share), furniture.FENCE))
         if rng.rand() < 0.5:
             cell.walls.append(
-                Wall(
-                    (start, start + CELL),
-                    side * (HOUSES + 1.0),
-                    low + rng.uniform(0.3, 1.0),
-                    self.hedge,
-                    furniture.TREE,
-                )
-            )
+                Wall((start, start + CELL), side * (HOUSES + 1.0), low + rng.uniform(0.3, 1.0), self.hedge,
+                     furniture.TREE))
         for _ in range(rng.randint(1, 4) if kind == 2 else 1):
             cell.trees.append(
-                (
-                    start + rng.uniform(0, CELL),
-                    side * (HOUSES + rng.uniform(1.0, 4.0 + 4 * (kind == 2))),
-                    rng.uniform(5.0, 9.5),
-                    rng.randint(len(self.trees)),
-                )
-            )
+                (start + rng.uniform(0, CELL), side * (HOUSES + rng.uniform(1.0, 4.0 + 4 * (kind == 2))),
+                 rng.uniform(5.0, 9.5), rng.randint(len(self.trees))))
 
     def _kerbside(self, rng: np.random.RandomState, cell: Cell, start: float, side: int, lit: bool) -> None:
         """Lay out what stands along the kerb."""
         if lit:
             cell.lamps.append((start + 11.0, side * (KERB + 0.6)))
         if rng.rand() < 0.5:
-            cell.trees.append(
-                (
-                    start + rng.uniform(1.0, 9.0),
-                    side * (KERB + rng.uniform(0.8, 1.3)),
-                    rng.uniform(4.5, 7.5),
-                    rng.randint(len(self.trees)),
-                )
-            )
+            cell.trees.append((start + rng.uniform(1.0, 9.0), side * (KERB + rng.uniform(0.8, 1.3)),
+                               rng.uniform(4.5, 7.5), rng.randint(len(self.trees))))
         if rng.rand() < 0.65:
             cell.signs.append(
-                Sign(start + rng.uniform(0.0, 15.0), side * (KERB + rng.uniform(0.4, 0.8)), rng.randint(3))
-            )
+                Sign(start + rng.uniform(0.0, 15.0), side * (KERB + rng.uniform(0.4, 0.8)), rng.randint(3)))
         if rng.rand() < 0.3:
             s = start + rng.uniform(0.0, 8.0)
             cell.walls.append(Wall((s, s + 6.0), side * (KERB + 0.35), 1.05, self.railing, furniture.FENCE))
         elif rng.rand() < 0.4:
             cell.bollards.extend(
-                (start + rng.uniform(0, 1) + 1.6 * k, side * (KERB + 0.35)) for k in range(5)
-            )
+                (start + rng.uniform(0, 1) + 1.6 * k, side * (KERB + 0.35)) for k in range(5))
 
     def _park(self, rng: np.random.RandomState, cell: Cell, start: float, side: int, index: int) -> None:
         """Park cars along the kerb; numbers 100 to 999 belong to them."""
@@ -169,15 +143,8 @@ class Layout:
                 number = 100 + (index * 6 + (side > 0) * 3 + place) % 900
                 heading = side * self.keep if rng.rand() < 0.9 else -side * self.keep
                 cell.parked.append(
-                    Vehicle(
-                        start + 2.7 + 5.3 * place,
-                        side * (KERB - 1.1),
-                        heading,
-                        number,
-                        int(rng.choice(3, p=(0.5, 0.3, 0.2))),
-                        paint_colour(rng),
-                    )
-                )
+                    Vehicle(start + 2.7 + 5.3 * place, side * (KERB - 1.1), heading, number,
+                            int(rng.choice(3, p=(0.5, 0.3, 0.2))), paint_colour(rng)))
 
 
 def paint_colour(rng: np.random.RandomState) -> Tuple[float, float, float]:
@@ -185,11 +152,6 @@ def paint_colour(rng: np.random.RandomState) -> Tuple[float, float, float]:
     if rng.rand() < 0.6:
         grey = rng.choice((34.0, 70.0, 120.0, 168.0, 222.0))
         return (grey, grey, grey + 3)
-    colours = (
-        (150.0, 28.0, 30.0),
-        (34.0, 58.0, 128.0),
-        (30.0, 84.0, 70.0),
-        (96.0, 118.0, 150.0),
-        (168.0, 128.0, 40.0),
-    )
+    colours = ((150.0, 28.0, 30.0), (34.0, 58.0, 128.0), (30.0, 84.0, 70.0), (96.0, 118.0, 150.0),
+               (168.0, 128.0, 40.0))
     return colours[rng.randint(len(colours))]

@@ -78,13 +78,15 @@ class Scene:
             for item in cell.houses:
                 if item.d * self.layout.sun > 0:
                     cast = item.d - self.layout.sun * item.height * 0.75
-                    shade.append(np.array([[item.s[0], item.d, 0.0], [item.s[1], item.d, 0.0],
-                                           [item.s[1] + 1.5, cast, 0.0], [item.s[0] + 1.5, cast, 0.0]]))
+                    shade.append(
+                        np.array([[item.s[0], item.d, 0.0], [item.s[1], item.d, 0.0],
+                                  [item.s[1] + 1.5, cast, 0.0], [item.s[0] + 1.5, cast, 0.0]]))
             for s, d, height, _ in cell.trees:
                 turn = np.linspace(0, 2 * np.pi, 10, endpoint=False)
                 middle = d - self.layout.sun * 1.2
-                shade.append(np.stack((s + 0.22 * height * np.cos(turn), middle + 0.3 * height * np.sin(turn),
-                                       np.zeros(10)), 1))
+                shade.append(
+                    np.stack((s + 0.22 * height * np.cos(turn), middle + 0.3 * height * np.sin(turn),
+                              np.zeros(10)), 1))
         return shade
 
     def _expose(self, image: np.ndarray, t: float, number: int) -> np.ndarray:
@@ -99,7 +101,7 @@ class Scene:
         image = cv2.multiply(image, self._vignette, None, 1 / 255.0)
         top, left = draw(self.layout.seed, 24, number).randint(0, 64, 2)
         height, width = self.camera.size
-        return cv2.add(image, self._noise[top : top + height, left : left + width], dtype=cv2.CV_8U)
+        return cv2.add(image, self._noise[top:top + height, left:left + width], dtype=cv2.CV_8U)
 
     @staticmethod
     def _sensor_noise(rng: np.random.RandomState, size: Tuple[int, int]) -> np.ndarray:

@@ -46,13 +46,10 @@ def noise(rng: np.random.RandomState, shape: Tuple[int, int], octaves: int = 4, 
         cells = first << octave
         grid = rng.randn(cells, cells).astype(np.float32)
         grid = np.pad(grid, 1, mode='wrap')
-        scaled = cv2.resize(
-            grid,
-            (shape[1] * (cells + 2) // cells, shape[0] * (cells + 2) // cells),
-            interpolation=cv2.INTER_CUBIC,
-        )
+        scaled = cv2.resize(grid, (shape[1] * (cells + 2) // cells, shape[0] * (cells + 2) // cells),
+                            interpolation=cv2.INTER_CUBIC)
         top, left = shape[0] // cells, shape[1] // cells
-        total += scaled[top : top + shape[0], left : left + shape[1]] * 0.62**octave
+        total += scaled[top:top + shape[0], left:left + shape[1]] * 0.62 ** octave
     return total / max(float(total.std()), 1e-6)
 
 
@@ -61,16 +58,8 @@ def shade(colour: np.ndarray, light: np.ndarray) -> np.ndarray:
     return np.clip(light[:, :, None] * np.asarray(colour, np.float32), 0, 255).astype(np.uint8)
 
 
-_WALLS = (
-    (150, 84, 66),
-    (168, 106, 78),
-    (186, 172, 148),
-    (205, 198, 184),
-    (140, 134, 126),
-    (196, 170, 126),
-    (120, 78, 66),
-    (172, 160, 150),
-)
+_WALLS = ((150, 84, 66), (168, 106, 78), (186, 172, 148), (205, 198, 184), (140, 134, 126), (196, 170, 126),
+          (120, 78, 66), (172, 160, 150))
 
 
 def facade(rng: np.random.RandomState, length: float, height: float) -> Texture:
@@ -85,26 +74,20 @@ def facade(rng: np.random.RandomState, length: float, height: float) -> Texture:
     storey = shape[0] / (storeys + 0.35)
     roof = int(0.35 * storey)
     picture[:roof] = shade(wall * rng.uniform(0.4, 0.7), light[:roof])
-    picture[roof : roof + 3] = np.clip(wall * 1.3, 0, 255)
+    picture[roof:roof + 3] = np.clip(wall * 1.3, 0, 255)
     frame = tuple(int(c) for c in rng.choice((235, 60, 120)) * np.ones(3))
     bay = rng.uniform(1.6, 2.8) * PIXELS_PER_METRE
     share = (rng.uniform(0.42, 0.65), rng.uniform(0.45, 0.62))
     for row in range(storeys - 1):
         for x in np.arange(bay * 0.5, shape[1] - bay * 0.3, bay):
-            _window(
-                picture, rng, (x, roof + (row + 0.5) * storey), (bay * share[0], storey * share[1]), frame
-            )
+            _window(picture, rng, (x, roof + (row + 0.5) * storey), (bay * share[0], storey * share[1]),
+                    frame)
     _ground_floor(picture, rng, shape[0] - storey, bay)
     return Texture(picture)
 
 
-def _window(
-    picture: np.ndarray,
-    rng: np.random.RandomState,
-    centre: Tuple[float, float],
-    size: Tuple[float, float],
-    frame: Tuple[int, ...],
-) -> None:
+def _window(picture: np.ndarray, rng: np.random.RandomState, centre: Tuple[float, float],
+            size: Tuple[float, float], frame: Tuple[int, ...]) -> None:
     x0, y0 = int(centre[0] - size[0] / 2), int(centre[1] - size[1] / 2)
     x1, y1 = int(centre[0] + size[0] / 2), int(centre[1] + size[1] / 2)
     cv2.rectangle(picture, (x0 - 2, y0 - 2), (x1 + 2, y1 + 2), frame, -1)
@@ -113,9 +96,8 @@ def _window(
         glass = np.array([150, 150, 140]) * rng.uniform(0.6, 1.1)  # a blind
     cv2.rectangle(picture, (x0, y0), (x1, y1), tuple(int(c) for c in glass), -1)
     shine = tuple(int(c) for c in np.clip(glass * 1.7 + 15, 0, 255))
-    cv2.fillConvexPoly(
-        picture, np.array([[x0, y0], [x0 + (x1 - x0) // 2, y0], [x0, y0 + (y1 - y0) * 2 // 3]]), shine
-    )
+    cv2.fillConvexPoly(picture, np.array([[x0, y0], [x0 + (x1 - x0) // 2, y0],
+                                          [x0, y0 + (y1 - y0) * 2 // 3]]), shine)
     cv2.line(picture, ((x0 + x1) // 2, y0), ((x0 + x1) // 2, y1), frame, 1)
     cv2.line(picture, (x0, (y0 + y1) // 2), (x1, (y0 + y1) // 2), frame, 1)
 
@@ -127,9 +109,8 @@ def _ground_floor(picture: np.ndarray, rng: np.random.RandomState, top: float, b
     if rng.rand() < 0.5:  # a shop: fascia, awning, large panes
         cv2.rectangle(picture, (0, int(top)), (right, int(top + height * 0.2)), colour, -1)
         for x in np.arange(4, right - bay, bay * 1.3):
-            _window(
-                picture, rng, (x + bay * 0.6, top + height * 0.58), (bay * 1.1, height * 0.62), (50, 45, 42)
-            )
+            _window(picture, rng, (x + bay * 0.6, top + height * 0.58), (bay * 1.1, height * 0.62),
+                    (50, 45, 42))
         return
     for x in np.arange(bay * 0.5, right - bay * 0.3, bay):
         if rng.rand() < 0.35:
@@ -175,9 +156,9 @@ def fence(rng: np.random.RandomState, kind: int) -> Texture:
     picture = shade(colour, 1 + 0.08 * noise(rng, shape))
     step = (12, 6, 4)[kind]
     for x in range(0, shape[1], step):
-        picture[:, x : x + max(step // (4, 2, 2)[kind], 1)] = colour * (0.55, 0.42, 0.62)[kind]
+        picture[:, x:x + max(step // (4, 2, 2)[kind], 1)] = colour * (0.55, 0.42, 0.62)[kind]
     for y in ((6, 30), (2, 34), (0, 36))[kind]:
-        picture[y : y + 4] = np.clip(colour * 1.15, 0, 255)
+        picture[y:y + 4] = np.clip(colour * 1.15, 0, 255)
     return Texture(np.tile(picture, (1, 8, 1)))
 
 

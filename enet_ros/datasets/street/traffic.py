@@ -22,9 +22,11 @@ class Traffic:
         self.layout, self.seed, self.keep = layout, layout.seed, layout.keep
         self._lead()
         remember = lru_cache(maxsize=512)
-        self._oncoming, self._walker, self._crosser, self._cyclist = (
-            remember(make) for make in (self._oncoming, self._walker, self._crosser, self._cyclist)
-        )
+        self._oncoming, self._walker, self._crosser, self._cyclist = (remember(make)
+                                                                      for make in (self._oncoming,
+                                                                                   self._walker,
+                                                                                   self._crosser,
+                                                                                   self._cyclist))
 
     def vehicles(self, t: float) -> List[Vehicle]:
         """Return the vehicles that move: two ahead (numbers 1 and 2), others towards the camera."""
@@ -32,7 +34,7 @@ class Traffic:
         gap = self._gaps[0] + 11.0 * np.sin(0.13 * t + self._sway[0])
         found = [
             self._ahead[0]._replace(s=s + gap, d=self.keep * (1.65 + 0.1 * np.sin(0.4 * t))),
-            self._ahead[1]._replace(s=s + gap + 26.0 + 8 * np.sin(0.09 * t)),
+            self._ahead[1]._replace(s=s + gap + 26.0 + 8 * np.sin(0.09 * t))
         ]
         for index in _passing(s + ONCOMING * t, FAR, 30.0):
             vehicle = self._oncoming(index)
@@ -72,10 +74,8 @@ class Traffic:
         self._sway = rng.uniform(0, 2 * np.pi, 2)
         self._gaps = (rng.uniform(22.0, 30.0), rng.uniform(11.0, 14.0))
         self._ahead = [
-            Vehicle(
-                0.0, self.keep * 1.7, 1, number, int(rng.choice(4, p=(0.4, 0.3, 0.2, 0.1))), paint_colour(rng)
-            )
-            for number in (1, 2)
+            Vehicle(0.0, self.keep * 1.7, 1, number, int(rng.choice(4, p=(0.4, 0.3, 0.2, 0.1))),
+                    paint_colour(rng)) for number in (1, 2)
         ]
         self._rider = person(rng, 0.0, self.keep * 3.1, (1.0, 0.0), 1)
 
@@ -84,43 +84,30 @@ class Traffic:
         if rng.rand() < 0.25:
             return None
         kind = int(rng.choice(4, p=(0.45, 0.3, 0.15, 0.1)))
-        return Vehicle(
-            index * 30.0 + rng.uniform(0, 19.0),
-            -self.keep * 1.7,
-            -1,
-            10 + index % 90,
-            kind,
-            paint_colour(rng),
-        )
+        return Vehicle(index * 30.0 + rng.uniform(0, 19.0), -self.keep * 1.7, -1, 10 + index % 90, kind,
+                       paint_colour(rng))
 
     def _walker(self, stream: int, index: int) -> Optional[Figure]:
         rng = draw(self.seed, 6, stream, index)
         if rng.rand() < 0.28:
             return None
         side = -1 if stream < 2 else 1
-        return person(
-            rng,
-            index * 13.0 + rng.uniform(0, 13.0),
-            side * (KERB + rng.uniform(0.9, 2.8)),
-            (float(np.sign(WALKS[stream])), 0.0),
-            1 + index % 248 + stream * 248,
-        )
+        return person(rng, index * 13.0 + rng.uniform(0, 13.0), side * (KERB + rng.uniform(0.9, 2.8)),
+                      (float(np.sign(WALKS[stream])), 0.0), 1 + index % 248 + stream * 248)
 
     def _crosser(self, place: int) -> Figure:
         rng = draw(self.seed, 7, place)
         start = rng.uniform(0, 11)
         turned = float(rng.choice((-1, 1)))
-        return person(
-            rng, place + rng.uniform(0.5, 2.5), start, (0.0, turned), 994 + int(place / (5 * CELL)) % 5
-        )
+        return person(rng, place + rng.uniform(0.5, 2.5), start, (0.0, turned),
+                      994 + int(place / (5 * CELL)) % 5)
 
     def _cyclist(self, index: int) -> Optional[Figure]:
         rng = draw(self.seed, 9, index)
         if rng.rand() < 0.3:
             return None
-        return person(
-            rng, index * 34.0 + rng.uniform(0, 34.0), -self.keep * 3.1, (-1.0, 0.0), 2 + index % 900
-        )
+        return person(rng, index * 34.0 + rng.uniform(0, 34.0), -self.keep * 3.1, (-1.0, 0.0),
+                      2 + index % 900)
 
 
 def _passing(s: float, reach: float, spacing: float) -> range:
@@ -128,9 +115,8 @@ def _passing(s: float, reach: float, spacing: float) -> range:
     return range(int(np.floor(s / spacing)) - 1, int((s + reach) // spacing) + 1)
 
 
-def person(
-    rng: np.random.RandomState, s: float, d: float, direction: Tuple[float, float], number: int
-) -> Figure:
+def person(rng: np.random.RandomState, s: float, d: float, direction: Tuple[float, float],
+           number: int) -> Figure:
     """Return somebody, dressed from `rng`."""
     skin = np.array([214.0, 168.0, 138.0]) * rng.uniform(0.5, 1.05)
     top = np.clip(rng.uniform(20, 200) + rng.uniform(-70, 70, 3), 12, 240)

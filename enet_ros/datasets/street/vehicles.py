@@ -30,29 +30,23 @@ class _Shape(NamedTuple):
     width: float
     deck: float  # height of the lower solid
     roof: float
-    cabin: Tuple[
-        float, float, float, float
-    ]  # rear and front of the cabin, below and at the roof, as shares of the length
+    # Rear and front of the cabin, below and at the roof, as shares of the length.
+    cabin: Tuple[float, float, float, float]
 
 
 _SHAPES = (
     _Shape(4.3, 1.76, 0.88, 1.46, (-0.47, 0.24, -0.36, 0.10)),  # hatchback
     _Shape(4.7, 1.82, 0.86, 1.42, (-0.36, 0.22, -0.22, 0.08)),  # saloon
     _Shape(5.2, 2.00, 1.05, 2.25, (-0.50, 0.34, -0.495, 0.22)),  # van
-    _Shape(9.5, 2.45, 1.10, 3.05, (-0.50, 0.50, -0.498, 0.49)),
-)  # bus
+    _Shape(9.5, 2.45, 1.10, 3.05, (-0.50, 0.50, -0.498, 0.49)))  # bus
 
 
 def shadow(vehicle: Vehicle) -> np.ndarray:
     """Return the shade under a vehicle, a polygon (4, 3) of street points."""
     shape = _SHAPES[vehicle.kind]
     length, width = shape.length / 2 + 0.15, shape.width / 2 + 0.2
-    return np.array(
-        [
-            [vehicle.s + a * length, vehicle.d + b * width, 0.0]
-            for a, b in ((-1, -1), (1, -1), (1, 1), (-1, 1))
-        ]
-    )
+    return np.array([[vehicle.s + a * length, vehicle.d + b * width, 0.0]
+                     for a, b in ((-1, -1), (1, -1), (1, 1), (-1, 1))])
 
 
 def near_end(vehicle: Vehicle) -> float:
@@ -82,9 +76,8 @@ def _model(kind: int, heading: int, side: int, detailed: bool) -> Model:
     parts = _wheels(shape, side, heading)
     for face, light in _solid((rear, front), (rear, front * 0.985), wide, wide, 0.24, shape.deck):
         parts.append(Part(face, 0, CAR, 0.0, light, True))
-    for face, light in _solid(
-        (rear_low, front_low), (rear_high, front_high), wide * 0.97, wide * 0.82, shape.deck, shape.roof
-    ):
+    for face, light in _solid((rear_low, front_low), (rear_high, front_high), wide * 0.97, wide * 0.82,
+                              shape.deck, shape.roof):
         parts.append(Part(face, 0, CAR, 0.0, light, True))
         if light < 1.1:  # every face but the roof has a window
             parts.extend(Part(pane, GLASS, CAR, 0.0, light, True) for pane in _panes(face, shape))
@@ -94,21 +87,12 @@ def _model(kind: int, heading: int, side: int, detailed: bool) -> Model:
     return Model(parts + _lights(end, REAR_LIGHT if heading > 0 else HEAD_LIGHT, wide, shape.deck, heading))
 
 
-def _solid(
-    low: Tuple[float, float],
-    high: Tuple[float, float],
-    wide_low: float,
-    wide_high: float,
-    bottom: float,
-    top: float,
-) -> Tuple[Tuple[np.ndarray, float], ...]:
+def _solid(low: Tuple[float, float], high: Tuple[float, float], wide_low: float, wide_high: float,
+           bottom: float, top: float) -> Tuple[Tuple[np.ndarray, float], ...]:
     """Return the faces of a box with slanted ends as ((4, 3) points, light), seen from outside."""
     corner = {
-        (end, side, level): (
-            (low, high)[level][end],
-            (-1, 1)[side] * (wide_low, wide_high)[level],
-            (bottom, top)[level],
-        )
+        (end, side, level):
+        ((low, high)[level][end], (-1, 1)[side] * (wide_low, wide_high)[level], (bottom, top)[level])
         for end in (0, 1)
         for side in (0, 1)
         for level in (0, 1)
@@ -117,13 +101,11 @@ def _solid(
     def face(*keys: Tuple[int, int, int]) -> np.ndarray:
         return np.array([corner[key] for key in keys])
 
-    return (
-        (face((1, 0, 1), (0, 0, 1), (0, 0, 0), (1, 0, 0)), 0.80),
-        (face((0, 1, 1), (1, 1, 1), (1, 1, 0), (0, 1, 0)), 0.95),
-        (face((1, 1, 1), (1, 0, 1), (1, 0, 0), (1, 1, 0)), 0.70),
-        (face((0, 0, 1), (0, 1, 1), (0, 1, 0), (0, 0, 0)), 0.88),
-        (face((1, 0, 1), (1, 1, 1), (0, 1, 1), (0, 0, 1)), 1.18),
-    )
+    return ((face((1, 0, 1), (0, 0, 1), (0, 0, 0), (1, 0, 0)), 0.80), (face(
+        (0, 1, 1), (1, 1, 1), (1, 1, 0), (0, 1, 0)), 0.95), (face(
+            (1, 1, 1), (1, 0, 1), (1, 0, 0), (1, 1, 0)), 0.70), (face(
+                (0, 0, 1), (0, 1, 1), (0, 1, 0), (0, 0, 0)), 0.88), (face((1, 0, 1), (1, 1, 1), (0, 1, 1),
+                                                                          (0, 0, 1)), 1.18))
 
 
 def _panes(face: np.ndarray, shape: _Shape) -> List[np.ndarray]:
@@ -137,29 +119,16 @@ def _panes(face: np.ndarray, shape: _Shape) -> List[np.ndarray]:
     for k in range(count):
         near, far = (k + 0.04) / count, (k + 0.96) / count
         panes.append(
-            np.stack(
-                (
-                    left[0] + near * (right[0] - left[0]),
-                    left[0] + far * (right[0] - left[0]),
-                    left[1] + far * (right[1] - left[1]),
-                    left[1] + near * (right[1] - left[1]),
-                )
-            )
-        )
+            np.stack((left[0] + near * (right[0] - left[0]), left[0] + far * (right[0] - left[0]),
+                      left[1] + far * (right[1] - left[1]), left[1] + near * (right[1] - left[1]))))
     return panes
 
 
 def _wheel(shape: _Shape, side: int, along: float, inset: float, share: float, colour: Colour) -> Part:
     radius = 0.31 if shape.roof < 2 else 0.40
     across = side * (shape.width / 2 * 0.985 - inset)
-    rim = np.stack(
-        (
-            along * shape.length + share * radius * np.cos(_TURN),
-            np.full(12, across),
-            radius + share * radius * np.sin(_TURN),
-        ),
-        1,
-    )
+    rim = np.stack((along * shape.length + share * radius * np.cos(_TURN), np.full(
+        12, across), radius + share * radius * np.sin(_TURN)), 1)
     return Part(rim, colour, CAR)
 
 
@@ -173,30 +142,16 @@ def _wheels(shape: _Shape, side: int, heading: int) -> List[Part]:
     for across in (-0.78, 0.78):
         parts.append(
             Part(
-                np.array(
-                    [
-                        [near, (across + x) * shape.width / 2, z]
-                        for x, z in ((-0.13, 0.4), (0.13, 0.4), (0.13, 0), (-0.13, 0))
-                    ]
-                ),
-                TYRE,
-                CAR,
-            )
-        )
+                np.array([[near, (across + x) * shape.width / 2, z]
+                          for x, z in ((-0.13, 0.4), (0.13, 0.4), (0.13, 0), (-0.13, 0))]), TYRE, CAR))
     return parts
 
 
 def _lights(end: float, colour: Colour, wide: float, deck: float, heading: int) -> List[Part]:
     def plate(across: float, half: float, bottom: float, top: float) -> np.ndarray:
         half *= heading
-        return np.array(
-            [
-                [end, across - half, top],
-                [end, across + half, top],
-                [end, across + half, bottom],
-                [end, across - half, bottom],
-            ]
-        )
+        return np.array([[end, across - half, top], [end, across + half, top], [end, across + half, bottom],
+                         [end, across - half, bottom]])
 
     parts = [
         Part(plate(side * wide * 0.8, wide * 0.17, deck * 0.66, deck * 0.86), colour, CAR) for side in (-1, 1)
