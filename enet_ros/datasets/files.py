@@ -55,6 +55,9 @@ def indices(path: Path, table: np.ndarray, known: Iterable[int]) -> np.ndarray:
     values = ids(path)
     accepted = np.zeros(max(int(values.max(initial=0)) + 1, 256), bool)
     accepted[list(known)] = True
+    if values.dtype == np.uint8 and values.size and not cv2.countNonZero(
+            cv2.LUT(values, (~accepted[:256]).astype(np.uint8))):
+        return cv2.LUT(values, table)       # far quicker than numpy's indexing
     if values.min(initial=0) < 0 or not accepted[values].all():
         odd = values[(values < 0) | ~accepted[np.maximum(values, 0)]]
         raise InputError('{}: value {} ({} pixels) is no class number of this data set'.format(

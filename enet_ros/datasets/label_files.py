@@ -71,9 +71,9 @@ class Predictions:
         if values.dtype != np.uint8:
             values = np.where((values < 0) | (values > IGNORE), IGNORE, values).astype(np.uint8)
         if cv2.countNonZero(cv2.LUT(values, self._strange)):
-            for value, pixels in enumerate(np.bincount(values.ravel(), minlength=256)):
-                if pixels and self._strange[value]:
-                    self.strange[value] = self.strange.get(value, 0) + int(pixels)
+            pixels = cv2.calcHist([values], [0], None, [256], [0, 256]).ravel()
+            for value in np.flatnonzero((pixels > 0) & (self._strange > 0)).tolist():
+                self.strange[value] = self.strange.get(value, 0) + int(pixels[value])
         return values
 
     def complaint(self) -> Optional[str]:

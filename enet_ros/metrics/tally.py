@@ -128,7 +128,8 @@ class Tally:
         `InstanceCounts.scores` (with `instance_sizes`, the averages that weigh: 'Cityscapes' for that
         benchmark, or 'measured' in these frames), `BoundaryCounts.scores`; `frames_evaluated`, `coding`
         (the tables of prediction, truth and scores), `intervals` (see bootstrap.intervals), `temporal`,
-        `confusion` ({'classes': ..., 'counts': ...}), `timeline` (IoU over time) and `parts` (what `restore` reads).
+        `confusion` ({'classes': ..., 'counts': ...}), `timeline` (IoU over time) and `parts` (what `restore`
+        reads).
         """
         result: Dict[str, Any] = {'frames_evaluated': self.frames}
         result.update(self.confusion.scores(self.classes, absent))
