@@ -99,7 +99,7 @@ class FolderTruth:
         index = self._plan.get(message.stamp_ns)
         if index is None:
             return None
-        sample = self._dataset[index]
+        sample = self._dataset.annotation(index)
         if sample.label is None:
             self._unlabelled += 1
             return None
@@ -159,7 +159,7 @@ def times_of(dataset: Dataset, offset_s: float) -> Dict[int, int]:
     for index, name in enumerate(dataset.names()):
         time = stamp_of_name(name)
         if time is None:
-            stamp = dataset[index].stamp
+            stamp = dataset.annotation(index).stamp
             if stamp is None:
                 raise InputError('annotations cannot be matched: the name {} tells no time; give a sidecar '
                                  '(--sidecar, a CSV with filename,stamp,sequence)'.format(name))

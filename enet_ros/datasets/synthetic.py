@@ -28,10 +28,7 @@ class SyntheticStreet(Dataset):
     or no frames.
     """
 
-    def __init__(self,
-                 size: Tuple[int, int] = (360, 480),
-                 seed: int = 0,
-                 frames: int = 300,
+    def __init__(self, size: Tuple[int, int] = (360, 480), seed: int = 0, frames: int = 300,
                  start: float = 0.0) -> None:
         """Lay the street out; `start` is the time of frame 0 in seconds."""
         if min(size) < SMALLEST:
