@@ -9,7 +9,7 @@ from typing import Any, Dict, List, NamedTuple, Optional
 
 
 class Usage(NamedTuple):
-    """What a process holds: resident memory in MiB, and threads."""
+    """What a process holds: memory of its own in MiB, resident and not shared, and threads."""
 
     memory_mb: float
     threads: int
@@ -42,9 +42,10 @@ class Child:
         except OSError:
             return None
         fields: Dict[str, Any] = dict(line.split(':', 1) for line in text.splitlines() if ':' in line)
-        if 'VmRSS' not in fields:
+        if 'RssAnon' not in fields:
             return None
-        return Usage(int(fields['VmRSS'].split()[0]) / 1024, int(fields['Threads']))
+        # Not VmRSS: it grows with every page of the middleware's shared segment that is touched once.
+        return Usage(int(fields['RssAnon'].split()[0]) / 1024, int(fields['Threads']))
 
     def end(self, how: int = signal.SIGINT, patience: float = 30.0) -> int:
         """Send a signal and wait; killed after `patience` seconds. Return the exit code."""

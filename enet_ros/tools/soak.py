@@ -216,7 +216,8 @@ class Soak:
         first, last = settled[0], settled[-1]
         return {'memory_growth': last.memory_mb / first.memory_mb - 1, 'memory_mb': last.memory_mb,
                 'threads': last.threads, 'threads_growth': last.threads - first.threads,
-                'frames_of_last_life': self._samples[-1][0]}
+                'frames_of_last_life': self._samples[-1][0],
+                'memory_series_mb': [usage.memory_mb for usage in settled[::max(1, len(settled) // 30)]]}
 
 
 @cli.guard
