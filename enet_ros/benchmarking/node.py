@@ -62,7 +62,7 @@ def measure(load: Load, parameters: Dict[str, Any], folder: Path, seconds: float
                         camera_arguments + ['--compressed'] * load.compressed, folder)
         if load.overlay:
             _start(children, 'enet_ros.nodes.benchmark_listener', ['/segmentation_node/overlay'], folder)
-        started_ns = time.time_ns()
+        started_ns = int(time.time() * 1e9)
         settings = []
         for name, value in parameters.items():
             settings += ['-p', '{}:={}'.format(name, value)]
