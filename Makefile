@@ -3,6 +3,7 @@
 #   make demo    playback, segmentation and live scoring over DDS; leaves out/demo/report.html
 #   make test    every test and linter
 #   make benchmark    speed on this machine, beside peers; leaves out/benchmark/ (ARGS=--quick: four minutes)
+#   make test-py36    the library's tests under Python 3.6, the robot's
 #   make soak    the whole graph under twice what it holds, with faults; DURATION=300 SEED=0
 #
 # ARGS is passed on: make demo ARGS='--source my_bag', make test ARGS='test/metrics'.
@@ -39,6 +40,10 @@ test: .venv/.test
 soak: .venv/.runtime
 	@ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST $(VENV)/python -m enet_ros soak \
 		--duration $(DURATION) --seed $(SEED) $(ARGS)
+
+# The library under CPython 3.6 and PyTorch 1.10, as on a Jetson TX1; PYTHON36=... names the interpreter.
+test-py36:
+	@sh test/py36/run.sh $(ARGS)
 
 lint: .venv/.test
 	@$(VENV)/python -m pytest test/lint $(ARGS)
