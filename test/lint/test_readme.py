@@ -11,7 +11,8 @@ import sources
 
 from enet_ros.__main__ import EXECUTABLES
 
-PAGES = [sources.ROOT / 'README.md', sources.ROOT / 'CONTRIBUTING.md'] + sorted((sources.ROOT / 'docs').glob('*.md'))
+PAGES = [sources.ROOT / name for name in ('README.md', 'CONTRIBUTING.md', 'models/README.md')]
+PAGES += sorted((sources.ROOT / 'docs').glob('*.md'))
 OPTION = r'(?<!\S)--[a-z][\w-]*'
 FOLDERS = ('config', 'docs', 'docker', 'enet_ros', 'launch', 'models', 'requirements', 'scripts', 'test')
 
