@@ -28,7 +28,7 @@ if [ "${1:-}" = --find ]; then
     exit 0
 fi
 
-environment=.venv/py36
+environment=.venv-py36
 stamp=$environment/.installed
 if ! cmp -s test/py36/requirements.txt "$stamp"; then
     "$python" -m venv --clear "$environment"
