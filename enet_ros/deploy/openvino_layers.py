@@ -57,6 +57,13 @@ def activation(x: Node, slope: Optional[np.ndarray]) -> Node:
     return op.prelu(x, constant(np.broadcast_to(slope, (x.shape[1],))))
 
 
+def rows(x: Node, first: int, end: int) -> Node:
+    """Rows first..end of (N, C, H, W)."""
+    if (first, end) == (0, x.shape[2]):
+        return x
+    return op.slice(x, integers(first), integers(end), integers(1), integers(2))
+
+
 def max_pool(x: Node, kernel: int = 2, padding: int = 0) -> Node:
     """Max pooling with stride 2; a map of odd size counts its last row or column as a cell."""
     pads, rounding = [padding] * 2, 'floor' if padding else 'ceil'

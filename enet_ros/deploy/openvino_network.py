@@ -11,12 +11,16 @@ import openvino
 from openvino import opset13 as op
 
 from ..weights import Checkpoint, WeightsError
+from . import openvino_blocks as blocks
 from . import openvino_layers as layers
 from .arrays import Arrays, Folded
 from .openvino_layers import Node
 
 HEADS = ('labels', 'logits')
 
+# Rows of a strip at a quarter of the size, and the bytes of the maps at half size from which on there are strips.
+_STRIP = 15
+_CACHED_BYTES = 4 << 20
 # Dilation of the main convolution in sections 2 and 3; asymmetric blocks have none.
 _DILATIONS = (1, 2, 1, 4, 1, 8, 1, 16)
 
@@ -54,94 +58,45 @@ def build(checkpoint: Checkpoint, input_size: Tuple[int, int], head: str = 'labe
 
 
 def _enet(image: Node, arrays: Arrays, head: str, classes: int) -> Node:
-    x = _initial(image, arrays)
-    x, before_pool1 = _down(x, arrays, 'encoder.down1')
+    x = blocks.initial(image, arrays)
+    x, before_pool1 = blocks.down(x, arrays, 'encoder.down1')
     for index in range(4):
-        x = _bottleneck(x, arrays, 'encoder.section1.{}'.format(index))
-    x, before_pool2 = _down(x, arrays, 'encoder.down2')
+        x = blocks.bottleneck(x, arrays, 'encoder.section1.{}'.format(index))
+    x, before_pool2 = blocks.down(x, arrays, 'encoder.down2')
     for section in ('section2', 'section3'):
         for index, dilation in enumerate(_DILATIONS):
-            x = _bottleneck(x, arrays, 'encoder.{}.{}'.format(section, index), dilation)
-    x = _up(x, arrays, 'decoder.up4', before_pool2)
+            x = blocks.bottleneck(x, arrays, 'encoder.{}.{}'.format(section, index), dilation)
+    x = blocks.up(x, arrays, 'decoder.up4', before_pool2)
     for index in range(2):
-        x = _bottleneck(x, arrays, 'decoder.section4.{}'.format(index))
-    x = _up(x, arrays, 'decoder.up5', before_pool1)
-    x = _bottleneck(x, arrays, 'decoder.section5.0')
+        x = blocks.bottleneck(x, arrays, 'decoder.section4.{}'.format(index))
     last = arrays.convolution('decoder.last')
     arrays.check_classes(last.weight.shape[1], classes)
     if head == 'labels' and last.weight.shape[2] == 2:
-        return _labels_of_quarters(x, last)
+        return _labels_in_strips(x, before_pool1, arrays, last)
+    x = blocks.up(x, arrays, 'decoder.up5', before_pool1)
+    x = blocks.bottleneck(x, arrays, 'decoder.section5.0')
     return _head(layers.doubling_convolution(x, *last), head)
 
 
-def _initial(image: Node, arrays: Arrays) -> Node:
-    """Figure 2(a), its concatenation written as a sum of two convolutions, which is one kernel.
+def _labels_in_strips(x: Node, before_pool1: Node, arrays: Arrays, last: Folded) -> Node:
+    """Bottlenecks 5.0 and 5.1, last layer and argmax -> labels (2, 2, H/2, W/2), exactly.
 
-    Thirteen maps come from the 3x3 convolution, three from a 1x1 convolution that puts the pooled
-    colours behind them; the batch norm, and 1/255, are in both.
+    Maps at half size are the largest. Where they outgrow a core's cache, this rest of the network runs
+    strip by strip. One row at a quarter of the size, above and below, holds all that its two 3x3
+    convolutions see of the neighbours; what comes of it is cut off again.
     """
-    weight, bias = arrays.take('encoder.initial.conv.weight'), arrays.optional('encoder.initial.conv.bias')
-    scale, shift = arrays.affine('encoder.initial.norm')
-    learned, maps = len(weight), len(scale)
-    filters = np.zeros((maps,) + weight.shape[1:])
-    filters[:learned] = weight * scale[:learned].reshape(-1, 1, 1, 1) / 255
-    offset = shift.copy()
-    if bias is not None:
-        offset[:learned] += bias * scale[:learned]
-    placing = np.zeros((maps, 3, 1, 1))
-    placing[np.arange(learned, maps), np.arange(3)] = scale[learned:].reshape(-1, 1, 1) / 255
-    if arrays.variant == 'pytorch-enet':
-        pooled = layers.max_pool(layers.image_maps(image), 3, 1)
-    else:
-        pooled = layers.halved_image(image)
-    x = op.add(layers.convolution(layers.image_maps(image), filters, offset, stride=2),
-               layers.convolution(pooled, placing, None))
-    return layers.activation(x, arrays.slope('encoder.initial.activation'))
-
-
-def _bottleneck(x: Node, arrays: Arrays, name: str, dilation: int = 1) -> Node:
-    y = op.add(x, _branch(x, arrays, name, dilation=dilation))
-    return layers.activation(y, arrays.slope(name + '.activation'))
-
-
-def _down(x: Node, arrays: Arrays, name: str) -> Tuple[Node, Node]:
-    """Return the halved maps and the maps as they were before pooling."""
-    branch = _branch(x, arrays, name)
-    missing = branch.shape[1] - x.shape[1]
-    padded = op.pad(layers.max_pool(x), layers.integers(0, 0, 0, 0), layers.integers(0, missing, 0, 0),
-                    'constant', layers.constant(np.float32(0)))
-    y = op.add(padded, branch)
-    return layers.activation(y, arrays.slope(name + '.activation')), x
-
-
-def _up(x: Node, arrays: Arrays, name: str, before_pool: Node) -> Node:
-    values = layers.convolution(x, *arrays.convolution(name + '.skip.0', name + '.skip.1'))
-    y = op.add(layers.unpool(values, before_pool), _branch(x, arrays, name, doubles=True))
-    return layers.activation(y, arrays.slope(name + '.activation'))
-
-
-def _branch(x: Node, arrays: Arrays, name: str, dilation: int = 1, doubles: bool = False) -> Node:
-    """Run the convolutions of a block, each with what follows it; the shapes tell their geometry.
-
-    An activation follows every batch norm but the last, and in the port's regular and downsampling
-    blocks that one too.
-    """
-    steps = arrays.convolutions(name + '.branch')
-    for index, step in enumerate(steps):
-        layer, norm, after = ['{}.branch.{}'.format(name, step + offset) for offset in range(3)]
-        normalised, expands = norm + '.running_mean' in arrays, step == steps[-1]
-        transposed = doubles and index == 1
-        folded = arrays.convolution(layer, norm if normalised else None, transposed)
-        kernel = folded.weight.shape[2:]
-        if transposed:
-            x = layers.doubling_convolution(x, *folded)
-        elif kernel == (2, 2):
-            x = layers.convolution(x, *folded, stride=2, padding=(0, 0))
-        else:
-            x = layers.convolution(x, *folded, dilation=dilation if kernel == (3, 3) else 1)
-        if normalised and (not expands or arrays.variant == 'pytorch-enet' and not doubles):
-            x = layers.activation(x, arrays.slope(after))
-    return x
+    _, _, height, width = x.shape
+    strip = _STRIP if before_pool1.shape[1] * 4 * height * width * 4 > _CACHED_BYTES else height
+    labels = []
+    for first in range(0, height, strip):
+        end = min(first + strip, height)
+        above, below = min(1, first), min(1, height - end)
+        y = layers.rows(x, first - above, end + below)
+        pooled = layers.rows(before_pool1, 2 * (first - above), 2 * (end + below))
+        y = blocks.bottleneck(blocks.up(y, arrays, 'decoder.up5', pooled), arrays, 'decoder.section5.0')
+        y = layers.rows(y, 2 * above, 2 * (above + end - first))
+        labels.append(_labels_of_quarters(y, last))
+    return labels[0] if len(labels) == 1 else op.concat(labels, 2)
 
 
 def _labels_of_quarters(x: Node, last: Folded) -> Node:

@@ -71,6 +71,17 @@ def test_equals_the_published_network(name, variant, size, camvid_classes):
             assert len(np.unique(labels)) > 1
 
 
+@pytest.mark.parametrize('height, strip', [(8, 1), (40, 1), (40, 3), (48, 5)])
+def test_strips_change_nothing(random_checkpoint, monkeypatch, height, strip):
+    frame = frames(1, (height, 64))[0]
+    with openvino_engine.open(random_checkpoint, (height, 64), threads=1) as engine:
+        whole = engine.labels(frame).copy()
+    monkeypatch.setattr(openvino_network, '_CACHED_BYTES', 0)
+    monkeypatch.setattr(openvino_network, '_STRIP', strip)
+    with openvino_engine.open(random_checkpoint, (height, 64), threads=1) as engine:
+        assert np.array_equal(engine.labels(frame), whole)
+
+
 def run(inputs, build):
     """Run a small OpenVINO model: `build` makes its output from parameters shaped as the inputs."""
     parameters = [op.parameter(list(array.shape), np.float32) for array in inputs]
