@@ -25,6 +25,7 @@ from ..reports.frames import FrameCsv
 from ..tools.cli import plain, write_json
 from ..weights import load
 from . import evaluation_parameters as parameters
+from .camera_qos import CameraSubscription
 from .evaluation_status import evaluation_status
 from .runtime import Stop
 from .telling import Teller
@@ -64,11 +65,14 @@ class EvaluationNode(Node):
         topics = [(Image, 'labels', self._on_labels), (DiagnosticArray, 'timing', self._on_timing)]
         if self._folder is None:
             topics.append((Image, 'ground_truth', self._on_truth))
-        if self._options['report']:
-            topics.append((Image, 'image', self._on_image))
         for kind, topic, callback in topics:
             self.create_subscription(kind, topic, callback, QUEUE,
                                      qos_overriding_options=QoSOverridingOptions.with_default_policies())
+        self._camera: Optional[CameraSubscription] = None
+        if self._options['report']:
+            self._camera = CameraSubscription(self, Image, self.resolve_topic_name('image'),
+                                              lambda message, _: self._on_image(message), lambda: None)
+            self._camera.open()
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self._summary = self.create_publisher(String, '~/summary', latched)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
@@ -151,6 +155,8 @@ class EvaluationNode(Node):
 
     def _publish(self) -> None:
         """Tell the running score; end where nothing came for as long as the parameter says."""
+        if self._camera is not None:
+            self._camera.follow()
         summary = self._live.summary()
         self._summary.publish(String(data=json.dumps(plain(summary))))
         heard = [self.resolve_topic_name(topic) for topic in ('labels', 'ground_truth')]
