@@ -2,6 +2,7 @@
 
 import argparse
 from contextlib import ExitStack
+import os
 from pathlib import Path
 import sys
 from typing import Any, Callable, Dict, List, Optional, Tuple
@@ -118,6 +119,8 @@ def job(path: str, options: argparse.Namespace) -> sharding.Job:
                     options.split, options.truth_classes, options.truth_coding == 'labelIds', options.sidecar,
                     options.truth_offset, bool(options.report) or options.flow)
     segmenter = scoring.segmenter_options(options) if options.predictions is None else {}
+    if segmenter and options.jobs > 1:
+        segmenter['threads'] = max(1, (os.cpu_count() or 1) // options.jobs)
     tally = {'label_ids': options.predictions is not None and options.coding == 'labelIds',
              'boundary': options.boundary, 'flow': options.flow,
              'exhibits': 6 if options.report else 0}
