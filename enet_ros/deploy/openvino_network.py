@@ -18,7 +18,7 @@ from .openvino_layers import Node
 
 HEADS = ('labels', 'logits')
 
-# Rows of a strip at a quarter of the size, and the bytes of the maps at half size from which on there are strips.
+# Rows of a strip at a quarter of the size; strips are made where the maps at half size take more bytes.
 _STRIP = 15
 _CACHED_BYTES = 4 << 20
 # Dilation of the main convolution in sections 2 and 3; asymmetric blocks have none.
