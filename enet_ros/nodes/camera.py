@@ -51,6 +51,8 @@ class Camera:
         frame = Frame(self.name, sequence, message, stamp_ns, now_ns, ros_ns)
         if not any(self.outputs.wanted()):
             self.drop(frame, 'no_listener')
+        elif self.subscription.more:
+            self.drop(frame, 'superseded')
         elif not self.limit.admits(now_ns):
             self.drop(frame, 'rate_limited')
         else:

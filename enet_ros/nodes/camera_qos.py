@@ -1,6 +1,6 @@
 """A subscription that follows the reliability of the camera's publishers."""
 
-from typing import Any, Callable, List, Optional
+from typing import Any, Callable, List, Optional, Tuple
 
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
@@ -18,6 +18,9 @@ RELIABILITIES = {'reliable': ReliabilityPolicy.RELIABLE, 'best_effort': Reliabil
 HISTORIES = {'keep_last': HistoryPolicy.KEEP_LAST, 'keep_all': HistoryPolicy.KEEP_ALL}
 # Since Iron a callback with two arguments is given the message's numbers.
 TELLS_NUMBERS = hasattr(Subscription, 'CallbackType')
+# One would do, as only the newest is worked on, but what a reader of depth 1 overwrites is lost untold:
+# 5 % of 1280x720 at 30 Hz on a busy machine. All that has arrived is taken at once: nothing gets old here.
+DEPTH = 5
 _UNKNOWN_NUMBERS = (0, 2 ** 64 - 1)     # of middlewares that do not number
 
 
@@ -43,6 +46,7 @@ class CameraSubscription:
         them, sends.
         """
         self.topic = topic
+        self.more = 0   # images that have arrived after the one being received
         self.reliable = False
         self.publishers = 0
         self._node = node
@@ -110,11 +114,28 @@ class CameraSubscription:
         return self._node.create_subscription(self._type, self.topic, self._unnumbered, qos)
 
     def _numbered(self, message: Any, info: Any) -> None:
-        number = info.get('publication_sequence_number', 0) if self.publishers == 1 else 0
-        self._received(message, None if number in _UNKNOWN_NUMBERS else number)
+        batch = [(message, info)] + self._waiting()
+        for self.more in reversed(range(len(batch))):
+            message, info = batch[-1 - self.more]
+            number = info.get('publication_sequence_number', 0) if self.publishers == 1 else 0
+            self._received(message, None if number in _UNKNOWN_NUMBERS else number)
 
     def _unnumbered(self, message: Any) -> None:
-        self._received(message, None)
+        batch = [(message, None)] + self._waiting()
+        for self.more in reversed(range(len(batch))):
+            self._received(batch[-1 - self.more][0], None)
+
+    def _waiting(self) -> List[Tuple[Any, Any]]:
+        """Take what else has arrived: the executor would hand it out one by one, the oldest first."""
+        taken: List[Tuple[Any, Any]] = []
+        subscription = self._subscription
+        while subscription is not None and len(taken) < self._override.depth:
+            with subscription.handle:
+                item = subscription.handle.take_message(subscription.msg_type, False)
+            if item is None:
+                break
+            taken.append(item)
+        return taken
 
 
 class _Override:
@@ -129,8 +150,7 @@ class _Override:
         reliability = _declared(node, prefix + 'reliability', '',
                                 "reliable or best_effort; '': as the camera's publishers offer")
         history = _declared(node, prefix + 'history', 'keep_last', 'keep_last or keep_all')
-        self.depth = _declared(node, prefix + 'depth', 1,
-                               'images kept by the middleware; the newest is all one needs')
+        self.depth = _declared(node, prefix + 'depth', DEPTH, 'images that the middleware keeps')
         self.reliability = None  # the camera's
         if reliability:
             self.reliability = _policy(prefix + 'reliability', reliability, RELIABILITIES)
