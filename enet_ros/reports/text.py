@@ -5,6 +5,10 @@ from typing import Any, List, Mapping
 from .tables import cell, headline, paper_table, percent, text_table
 
 
+REASONS = {'not_seen': 'image never met the segmentation node', 'label_lost': 'label lost on the way',
+           'unknown': 'reason unknown'}
+
+
 def summary(result: Mapping[str, Any]) -> str:
     """Return classes, main scores with their intervals, the paper's table, and coverage, as lines."""
     parts = [_classes(result), _scores(result)]
@@ -41,9 +45,11 @@ def coverage_lines(result: Mapping[str, Any]) -> List[str]:
                       ('prediction_without_truth', 'prediction without truth')):
         if result.get(key):
             lines.append('{}: {}'.format(text, result[key]))
-    dropped = {reason: count for reason, count in (result.get('dropped_by') or {}).items() if count}
-    if dropped:
-        lines.append('dropped by ' + ', '.join('{}: {}'.format(*item) for item in sorted(dropped.items())))
+    for key, text in (('dropped_by', 'dropped by '), ('truth_without_prediction_by', 'without prediction: ')):
+        reasons = {reason: count for reason, count in (result.get(key) or {}).items() if count}
+        if reasons:
+            lines.append(text + ', '.join('{}: {}'.format(REASONS.get(reason, reason), count)
+                                          for reason, count in sorted(reasons.items())))
     for problem in result.get('problems') or ():
         times = ' ({} times)'.format(problem['count']) if problem['count'] > 1 else ''
         lines.append('note: ' + problem['text'] + times)

@@ -128,6 +128,13 @@ def test_lost_frames_are_never_hidden():
     assert 'truncated bag' in text.summary(result) and 'dropped by superseded: 16' in text.summary(result)
 
 
+def test_reasons_for_missing_predictions_are_said(outcome):
+    result = dict(outcome.to_json(), truth_without_prediction=3,
+                  truth_without_prediction_by={'superseded': 1, 'not_seen': 2, 'label_lost': 0})
+    said = 'without prediction: image never met the segmentation node: 2, superseded: 1'
+    assert said in text.summary(result) and said in Page(html.render(result)).text
+
+
 def test_nothing_evaluated_is_said_and_not_scored():
     result = evaluation(0).to_json()
     page = Page(html.render(json.loads(json.dumps(result)))).text
