@@ -4,7 +4,6 @@ from typing import Any, List, Mapping
 
 from .tables import cell, headline, paper_table, percent, text_table
 
-
 REASONS = {'not_seen': 'image never met the segmentation node', 'label_lost': 'label lost on the way',
            'unknown': 'reason unknown'}
 
