@@ -20,18 +20,18 @@ def class_weights(options: Loss, pixels: np.ndarray, present: np.ndarray) -> np.
 
     `pixels` are the pixels of each class, `present` the labelled pixels of the frames that hold the
     class. 'log' is the paper's 1 / ln(c + p) (section 5.2); 'median' is median frequency balancing
-    (Eigen and Fergus), of which 'segnet' are the published values for CamVid. Classes that never
-    occur get 0.
+    (Eigen and Fergus), of which 'segnet' are the published values for CamVid's eleven classes (for
+    others it is the same as 'median'). Classes that never occur get 0.
     """
     count = len(pixels)
     seen = pixels > 0
     if options.weights == 'log':
         weight = 1 / np.log(options.weight_c + pixels / pixels.sum())
-    elif options.weights == 'median':
-        frequency = pixels / np.maximum(present, 1)
-        weight = np.median(frequency[seen]) / np.maximum(frequency, 1e-12)
     elif options.weights == 'segnet' and count == len(SEGNET_CAMVID):
         weight = np.array(SEGNET_CAMVID)
+    elif options.weights in ('median', 'segnet'):
+        frequency = pixels / np.maximum(present, 1)
+        weight = np.median(frequency[seen]) / np.maximum(frequency, 1e-12)
     else:
         weight = np.ones(count)
     return np.where(seen, weight, 0).astype(np.float32)

@@ -1,10 +1,9 @@
 """The training loop: stages, epochs, checkpoints that resume bit for bit, log and weights."""
 
 import copy
-import os
 from pathlib import Path
 import time
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, Optional
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +12,7 @@ from .. import networks, weights
 from ..classes import ClassTable
 from ..errors import InputError
 from . import frames as data
-from . import losses, model, optimisation
+from . import losses, model, optimisation, state
 from .log import Log
 from .parallel import Group
 from .recipe import Recipe, Stage, stage_of
@@ -45,18 +44,22 @@ class Trainer:
         self.epoch = 0              # finished epochs, over all stages
         self.elapsed = 0.0          # seconds, over all runs
         self.scores: Dict[str, Any] = {}
-        self._stage_number = -1
+        self.stage_number = -1
         self._started = time.monotonic()
-        self._rare = [classes.index(name) for name in recipe.stages[-1].augmentation.rare_classes]
+        self._rare = [classes.index(name) for name in recipe.stages[-1].augmentation.rare_classes
+                      if name in classes.names]
         self.log = Log(folder, classes)
 
     def run(self) -> Dict[str, Any]:
         """Train from where the folder's checkpoint stands to the end; return the final scores."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._enter(0)
+        self.enter(0)
         if not self.leads:      # other dropout than the leader's
             torch.manual_seed(self.recipe.seed + self.group.rank)
-        self._resume()
+        if state.resume(self):
+            self._started = time.monotonic()
+            if self.leads:
+                self.log.keep(self.epoch)
         with self.log.bar(self.recipe.epochs * self._steps(self.recipe.stages[0]), self._done_steps(),
                           not self.leads) as bar:
             while self._agreed(self.progress()) < 1 and self.epoch < self.recipe.epochs:
@@ -69,17 +72,17 @@ class Trainer:
 
     def progress(self, step: int = 0) -> float:
         """Return the share (0..1) of the whole training that is done, by epochs or by time."""
-        stage = self.recipe.stages[max(self._stage_number, 0)]
+        stage = self.recipe.stages[max(self.stage_number, 0)]
         done = (self.epoch + step / self._steps(stage)) / self.recipe.epochs
         if self.hours:
-            done = max(done, self._clock() / (3600 * self.hours))
+            done = max(done, self.clock() / (3600 * self.hours))
         return done
 
     def _train_epoch(self, bar: Any) -> None:
         done = int(self._agreed(self.progress()) * self.recipe.epochs + 1e-6)
         number, first = stage_of(self.recipe, min(done, self.recipe.epochs - 1))
-        if number != self._stage_number:
-            self._enter(number)
+        if number != self.stage_number:
+            self.enter(number)
         stage = self.recipe.stages[number]
         self.trained.train()
         started, total, steps = time.monotonic(), 0.0, self._steps(stage)
@@ -97,10 +100,10 @@ class Trainer:
             'lr': self.optimisers[0].param_groups[0]['lr'], 'seconds': time.monotonic() - started}
         if self.leads and self.epoch % self.recipe.validate_every == 0 and self.validation is not None:
             self.scores = self._validate(row)
-            self.export(self.folder / 'weights.npz')
+            state.export(self, self.folder / 'weights.npz')
         if self.leads:
             self.log.add(row)
-        self._save()
+        state.save(self)
 
     def _step(self, stage: Stage, share: float, images: Tensor, labels: Tensor) -> float:
         """Take one step of the optimiser; return the batch's loss."""
@@ -122,11 +125,11 @@ class Trainer:
                 value, self.epoch + 1))
         return value
 
-    def _enter(self, number: int) -> None:
+    def enter(self, number: int) -> None:
         """Build what stage `number` trains, around the network that all stages share."""
         stage = self.recipe.stages[number]
         model.check_teacher(self.recipe, stage)
-        self._stage_number = number
+        self.stage_number = number
         network = self.network
         with torch.random.fork_rng(devices=[]):     # alike in every process and after a resume
             torch.manual_seed(self.recipe.seed + number)
@@ -157,12 +160,12 @@ class Trainer:
                 path, checkpoint.classes.name))
         return networks.from_checkpoint(checkpoint).to(self.device).requires_grad_(False)
 
-    def _evaluated(self) -> nn.Module:
+    def evaluated(self) -> nn.Module:
         """Return the network whose weights count: the average where there is one."""
         return (self.trained if self.average is None else self.average.network).network
 
     def _validate(self, row: Dict[str, Any]) -> Dict[str, Any]:
-        network = self._evaluated()
+        network = self.evaluated()
         network.eval()
         scores = validate(network, self.validation.frames, self.classes, self.device)
         row['mean_iou'] = scores['mean_iou']
@@ -171,7 +174,7 @@ class Trainer:
                     split=self.origin.get('validation'))
 
     def _finish(self) -> Dict[str, Any]:
-        network = self._evaluated()
+        network = self.evaluated()
         if self.validation is not None:
             self.scores = self._validate({})
         if self.recipe.recalibrate:
@@ -182,68 +185,10 @@ class Trainer:
                 network.load_state_dict(before)     # it does not always help
             else:
                 self.scores = recalibrated
-        self.export(self.folder / 'weights.npz')
+        state.export(self, self.folder / 'weights.npz')
         return self.scores
 
-    def export(self, path: Path) -> None:
-        """Write the weights that count, with the record of how they were made; whole networks only."""
-        network = self._evaluated()
-        if isinstance(network, networks.EncoderClassifier):
-            return
-        record = {
-            'recipe': self.recipe.to_dict(), 'epochs': self.epoch, 'hours': round(self._clock() / 3600, 2),
-            'frames': len(self.frames.frames), 'threads': torch.get_num_threads(),
-            'device': self.device.type, 'torch': torch.__version__, **self.origin}
-        weights.save(path, networks.to_checkpoint(network, {
-            'format': weights.FORMAT, 'network': self.recipe.network, 'variant': self.recipe.variant,
-            'classes': self.classes.to_dict(), 'input_size': list(self.recipe.input_size),
-            'normalisation': weights.NORMALISATION, 'training': record, 'scores': self.scores}))
-
-    def _save(self) -> None:
-        """Write the checkpoint atomically."""
-        random = torch.get_rng_state()[None] if self.group is None else self.group.random_states()
-        if not self.leads:
-            return
-        state = {
-            'recipe': self.recipe.to_dict(), 'stage': self._stage_number, 'epoch': self.epoch,
-            'elapsed': self._clock(), 'trained': self.trained.state_dict(), 'scores': self.scores,
-            'network': self.network.state_dict(), 'random': random,
-            'optimisers': [optimiser.state_dict() for optimiser in self.optimisers],
-            'average': None if self.average is None else self.average.state_dict(),
-            'scaler': self.scaler.state_dict()}
-        path = self.folder / 'checkpoint.pt'
-        partial = path.with_suffix('.partial')
-        torch.save(state, str(partial))
-        os.replace(str(partial), str(path))
-
-    def _resume(self) -> None:
-        """Continue from the folder's checkpoint, where there is one."""
-        path = self.folder / 'checkpoint.pt'
-        if not path.is_file():
-            return
-        try:
-            state = torch.load(str(path), map_location=self.device, weights_only=True)
-            self._enter(state['stage'])
-            self.network.load_state_dict(state['network'])
-            self.trained.load_state_dict(state['trained'])
-            for optimiser, saved in zip(self.optimisers, state['optimisers']):
-                optimiser.load_state_dict(saved)
-            if self.average is not None and state['average'] is not None:
-                self.average.load_state_dict(state['average'])
-            self.scaler.load_state_dict(state['scaler'])
-        except (RuntimeError, KeyError, ValueError, IndexError, EOFError) as error:
-            raise InputError('{}: does not continue this recipe ({}); name another folder'.format(
-                path, str(error).split('\n')[0])) from None
-        self.epoch, self.elapsed, self.scores = state['epoch'], state['elapsed'], state['scores']
-        self._started = time.monotonic()
-        random = state['random'].cpu()
-        if random.ndim == 2 and not self.leads:
-            random = random[min(self.group.rank, len(random) - 1)]
-        torch.set_rng_state(random.reshape(-1)[:random.shape[-1]])
-        if self.leads:
-            self.log.keep(self.epoch)
-
-    def _clock(self) -> float:
+    def clock(self) -> float:
         """Return the seconds spent so far, over all runs."""
         return self.elapsed + time.monotonic() - self._started
 
@@ -252,9 +197,3 @@ class Trainer:
 
     def _done_steps(self) -> int:
         return self.epoch * self._steps(self.recipe.stages[0])
-
-
-def history(folder: Path) -> List[Dict[str, str]]:
-    """Return the rows of a training folder's log.csv."""
-    from .log import read
-    return read(folder / 'log.csv')

@@ -27,6 +27,7 @@ def test_class_weights() -> None:
     assert losses.class_weights(Loss(weights='none'), pixels, present).tolist() == [1, 1, 1, 0]
     eleven = np.full(11, 5)
     assert losses.class_weights(Loss(weights='segnet'), eleven, eleven)[6] == pytest.approx(9.6446)
+    assert losses.class_weights(Loss(weights='segnet'), pixels, present) == pytest.approx([1, 1, 6, 0])
 
 
 def test_median_frequency_gives_segnet_s_weights_on_camvid() -> None:
