@@ -32,7 +32,10 @@ def open(checkpoint: Checkpoint, input_size: Tuple[int, int], precision: Optiona
     precision = precision or 'fp16'
     if precision == 'bf16' and not torch.cuda.is_bf16_supported():
         raise EngineError('this GPU does not compute in bf16')
-    return CudaEngine(networks.from_checkpoint(checkpoint), input_size, precision)
+    try:
+        return CudaEngine(networks.from_checkpoint(checkpoint), input_size, precision)
+    except RuntimeError as error:       # no memory, or a GPU that this PyTorch was not built for
+        raise EngineError('the GPU does not run the network: {}'.format(error)) from error
 
 
 class CudaEngine(Engine):

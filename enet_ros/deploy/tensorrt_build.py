@@ -9,8 +9,8 @@ from .engine import Engine, EngineError
 from .tensorrt_trace import record
 
 # Least share of equal labels, and largest RMS error of logits over their RMS, against fp32.
-_AGREEMENT = {'fp16': 0.98, 'fp32': 0.999}
-_ERROR = {'fp16': 0.05, 'fp32': 0.005}
+_AGREEMENT = {'fp16': 0.95, 'fp32': 0.999}
+_ERROR = {'fp16': 0.15, 'fp32': 0.005}
 
 
 class Built(NamedTuple):

@@ -50,16 +50,27 @@ def open(checkpoint: Checkpoint, input_size: Tuple[int, int], precision: Optiona
     `precision` is 'fp16' (the default) or 'fp32'; `threads` has no meaning here. EngineError where
     the build fails or the engine's answers are wrong.
     """
-    from .tensorrt_runner import TensorRTEngine
     precision = checked_precision(precision)
     store, key = EngineCache(cache), engine_key(checkpoint, input_size, precision)
     plan = store.load(key)
+    if plan is not None:
+        try:
+            return _run(plan, input_size, precision)
+        except EngineError as error:    # another driver under the same TensorRT, say
+            print('{}; building it again'.format(error), file=sys.stderr)
+    build_in_child(checkpoint, input_size, precision, store.folder, force=plan is not None)
+    plan = store.load(key)
     if plan is None:
-        build_in_child(checkpoint, input_size, precision, store.folder)
-        plan = store.load(key)
-        if plan is None:
-            raise EngineError('the engine was built, but not for this device and these weights')
-    return TensorRTEngine(plan, input_size, precision, DEVICE)
+        raise EngineError('the engine was built, but not for this device and these weights')
+    return _run(plan, input_size, precision)
+
+
+def _run(plan: bytes, input_size: Tuple[int, int], precision: str) -> Engine:
+    from .tensorrt_runner import TensorRTEngine
+    try:
+        return TensorRTEngine(plan, input_size, precision, DEVICE)
+    except RuntimeError as error:       # what torch raises, mostly for want of memory
+        raise EngineError('the TensorRT engine does not run: {}'.format(error)) from error
 
 
 def trace(graph: torch.nn.Module, example: torch.Tensor, **options: Any) -> Any:
@@ -95,13 +106,14 @@ def engine_key(checkpoint: Checkpoint, input_size: Tuple[int, int], precision: s
     return key
 
 
-def build_in_child(checkpoint: Checkpoint, input_size: Tuple[int, int], precision: str, folder: Path) -> None:
+def build_in_child(checkpoint: Checkpoint, input_size: Tuple[int, int], precision: str, folder: Path,
+                   force: bool = False) -> None:
     """Run `build_engine` and wait; its words go to our stderr. EngineError with its last line if it fails."""
     with tempfile.TemporaryDirectory(prefix='enet_ros_build') as scratch:
         command = [
             sys.executable, '-m', 'enet_ros', 'build_engine', '--weights', str(_file(checkpoint, scratch)),
             '--size', '{}x{}'.format(*input_size), '--precision', precision, '--cache', str(folder),
-            '--with-parent']
+            '--with-parent'] + ['--force'] * force
         child = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
                                  universal_newlines=True)
         last = ''

@@ -31,7 +31,7 @@ class TensorRTEngine(Engine):
         self._runtime = trt.Runtime(self._logger)
         self._engine = self._runtime.deserialize_cuda_engine(plan)
         if self._engine is None:
-            raise EngineError('TensorRT cannot load the cached engine; delete it to have it built again')
+            raise EngineError('TensorRT cannot load the engine')
         self._context = self._engine.create_execution_context()
         if self._context is None:
             raise EngineError('TensorRT has no memory for an execution context')

@@ -1,5 +1,6 @@
 """The real torch2trt, v0.4.0 and newest, driven with the double: TORCH2TRT_SRC names checkouts of it."""
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -131,6 +132,15 @@ def test_built_in_a_child_cached_and_run(source, double_environment, random_weig
     np.save(str(frame[1]), frame[0])
     third = run_engine(environment, arguments)
     assert third.returncode == 0 and 'building the engine' in third.stderr
+
+    foreign = b'a plan of another driver'                   # whole, but TensorRT refuses it
+    plans[0].write_bytes(foreign)
+    record['plan_sha256'] = hashlib.sha256(foreign).hexdigest()
+    plans[0].with_suffix('.json').write_text(json.dumps(record))
+    np.save(str(frame[1]), frame[0])
+    fourth = run_engine(environment, arguments)
+    assert fourth.returncode == 0 and 'building it again' in fourth.stderr
+    assert plans[0].read_bytes() != foreign
 
 
 def test_auto_falls_back_where_the_build_fails(source, double_environment, random_weights, tmp_path, frame):
