@@ -21,6 +21,9 @@ from enet_ros.networks import from_checkpoint
 SOURCES = [Path(path) for path in os.environ.get('TORCH2TRT_SRC', '').split(os.pathsep) if path]
 HERE = Path(__file__).resolve().parent
 
+# Several processes that import torch each: minutes on a busy machine, and skipped on most.
+pytestmark = pytest.mark.timeout(900)
+
 
 def version_for(source):
     """Return the TensorRT that this torch2trt is for."""
