@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 import random
+import signal
+import threading
 import time
 from typing import Any, Iterator, List, Optional, TextIO
 
@@ -22,7 +24,7 @@ _LISTENER_SECONDS = 20.0
 
 
 class FaultyCamera:
-    """Publishes a plan's frames on `<name>/image` until told to stop."""
+    """Publishes a plan's frames on `<name>/image` until `stopped` is set."""
 
     def __init__(self, node: Node, name: str, rate: float, frames: Iterator[PlannedFrame],
                  log: TextIO) -> None:
@@ -32,6 +34,7 @@ class FaultyCamera:
         self._message = Image()
         self._pixels = random.Random(name)
         self._previous_ns = 0
+        self.stopped = threading.Event()
         self._publisher: Any = None
 
     def run(self, seconds: float) -> None:
@@ -39,13 +42,13 @@ class FaultyCamera:
         end = time.monotonic() + seconds
         due = time.monotonic()
         burst = 0
-        while time.monotonic() < end:
+        while time.monotonic() < end and not self.stopped.is_set():
             frame = next(self._plan)
             if self._publisher is None or frame.restart:
                 self._publish_anew()
                 due = time.monotonic()
             if frame.pause_s:
-                time.sleep(frame.pause_s)
+                self.stopped.wait(frame.pause_s)
                 due = time.monotonic()
             burst = _BURST if frame.burst else burst - 1
             if burst <= 0:
@@ -106,9 +109,10 @@ def main(argv: Optional[List[str]] = None) -> int:
     try:
         with options.log.open('w', buffering=1) as log:
             frames = plan(options.seed, options.share, options.first)
-            FaultyCamera(node, options.name, options.rate, frames, log).run(options.seconds)
-    except KeyboardInterrupt:
-        pass
+            camera = FaultyCamera(node, options.name, options.rate, frames, log)
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, lambda *_: camera.stopped.set())
+            camera.run(options.seconds)
     finally:
         node.destroy_node()
         rclpy.try_shutdown()

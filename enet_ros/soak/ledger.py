@@ -102,7 +102,7 @@ class Ledger:
             if told is None:
                 missing.append(frame)
                 continue
-            out = sum(any(begin <= gone.at <= end for begin, end in outages) for gone in missing)
+            out = _within(missing, outages)
             skipped = told.sequence - previous - 1
             silent = len(missing) - out if skipped < 0 else skipped
             if skipped > len(missing) or (skipped < 0 and not any(
@@ -114,9 +114,10 @@ class Ledger:
             lost.update(lost_without_reason=silent, lost_in_outages=min(out, len(missing) - silent),
                         lost_in_transport=max(0, len(missing) - silent - out))
             previous, missing = told.sequence, []
-        lost['lost_without_reason'] += len(missing)
-        if missing:
+        out = _within(missing, outages)
+        if len(missing) > out:
             self.unexplained.append('the last {} frames from {}'.format(len(missing), missing[0].key))
+        lost.update(lost_without_reason=len(missing) - out, lost_in_outages=out)
         return lost
 
     def _outages_of(self, frames: List[Published]) -> List[Tuple[float, float]]:
@@ -138,6 +139,11 @@ class Ledger:
         strangers = set(self._told) - {frame.key for frame in published}
         if strangers:
             self.wrong.append('{} frames were told that nobody sent'.format(len(strangers)))
+
+
+def _within(frames: List[Published], outages: List[Tuple[float, float]]) -> int:
+    """Return how many frames were sent within an outage."""
+    return sum(any(begin <= frame.at <= end for begin, end in outages) for frame in frames)
 
 
 def read_log(path: Path, camera: str) -> List[Published]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import random
 import signal
 import time
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 from ..errors import InputError
 from ..metrics.percentiles import percentiles
@@ -20,6 +20,7 @@ CALIBRATION_SECONDS = 5.0
 RESTARTS_UNTIL = 1 / 3      # of the duration; the node of the rest shows whether memory stays flat
 SETTLED_FRAMES = 1000       # after which memory must stay flat
 UP_SECONDS = 90.0
+FOREVER = 1e9
 ERRORS = ('refused', 'engine_error')
 LOAD_NUMBERS = 10**6        # frames of the load are numbered from here, those of the calibration from 0
 CONFIGURE, CLEANUP, ACTIVATE, DEACTIVATE = 1, 2, 3, 4       # lifecycle_msgs/Transition
@@ -48,10 +49,12 @@ class Soak:
                 '-p', 'cameras:=[{}]'.format(', '.join(self._cameras))], 'latency_node.log')
             held = self._calibrate()
             rate = self._options.overload * held
-            cameras = self._start_cameras(rate, self._options.duration, 'load', self._options.share)
+            cameras = self._start_cameras(rate, FOREVER, 'load', self._options.share)
+            self._wait(lambda: all(self._log(name, 'load').exists() for name in self._cameras))
             self._disturb()
+            self._wait(lambda: self._watcher.ledger.frames_told > self._told_before + 100)
             for camera in cameras:
-                camera.wait(60.0)
+                camera.end()
             self._settle()
             codes = {'segmentation_node': self._node.end(), 'latency_node': recorder.end()}
             return self._summary(held, rate, codes)
@@ -59,6 +62,13 @@ class Soak:
             for child in self._children:
                 child.end()
             self._watcher.close()
+
+    @staticmethod
+    def _wait(condition: Callable[[], bool]) -> None:
+        """Wait for what should come within seconds; what does not shows in the account."""
+        deadline = time.monotonic() + UP_SECONDS
+        while not condition() and time.monotonic() < deadline:
+            time.sleep(0.1)
 
     def _start(self, module: str, arguments: List[str], log: str) -> Child:
         child = Child(module, arguments, self._folder / log)
@@ -112,9 +122,7 @@ class Soak:
         lasting: List[Callable[[], None]] = [self._deactivate, self._visit]
         began, pause = time.monotonic(), max(5.0, duration / 30)
         following, queue = began + pause, list(restarting)
-        for _ in cli.progress(range(int(duration)), 'soak', int(duration), 's'):
-            if time.monotonic() - began > duration:
-                break
+        for _ in cli.progress(_seconds(int(duration), began), 'soak', int(duration), 's'):
             if time.monotonic() > following:
                 if not queue:
                     early = time.monotonic() - began < duration * RESTARTS_UNTIL
@@ -123,7 +131,6 @@ class Soak:
                 queue.pop(0)()
                 following = time.monotonic() + pause * chance.uniform(0.7, 1.3)
             self._sample()
-            time.sleep(max(0.0, 1.0 - (time.monotonic() - began) % 1.0))
 
     def _sample(self) -> None:
         usage = self._node.usage()
@@ -218,6 +225,13 @@ class Soak:
                 'threads': last.threads, 'threads_growth': last.threads - first.threads,
                 'frames_of_last_life': self._samples[-1][0],
                 'memory_series_mb': [usage.memory_mb for usage in settled[::max(1, len(settled) // 30)]]}
+
+
+def _seconds(count: int, began: float) -> Iterator[int]:
+    """Yield at every second since `began`; those that passed meanwhile at once."""
+    for second in range(count):
+        time.sleep(max(0.0, began + second - time.monotonic()))
+        yield second
 
 
 @cli.guard

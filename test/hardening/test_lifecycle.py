@@ -4,7 +4,8 @@ import gc
 from pathlib import Path
 import random
 import threading
-from typing import Any, Dict, Iterator
+import time
+from typing import Any, Callable, Dict, Iterator
 
 import pytest
 
@@ -77,14 +78,17 @@ class Bench:
                 'services': len(list(self.node.services)),
                 'segmenters': sum(type(thing).__name__ == 'Segmenter' for thing in gc.get_objects())}
 
+    def send_until(self, condition: Callable[[], bool]) -> None:
+        """Send until a condition holds."""
+        deadline = time.monotonic() + 60.0
+        while not condition():
+            assert time.monotonic() < deadline, self.outcomes
+            self.send(1)
+
     def until_labels(self) -> None:
         """Send until labels flow again."""
         before = self.labels
-        for _ in range(500):
-            self.send(1)
-            if self.labels > before:
-                return
-        raise AssertionError('no labels')
+        self.send_until(lambda: self.labels > before)
 
     def close(self) -> None:
         self.node.close()
@@ -148,11 +152,7 @@ def test_engine_that_raises_is_survived(bench: Bench) -> None:
         return real(frame)
 
     engine.labels = failing
-    for _ in range(300):
-        bench.send(1)
-        if bench.outcomes.get('engine_error', 0) >= 5 and bench.outcomes.get('segmented', 0) >= 5:
-            break
-    assert bench.outcomes['engine_error'] >= 5 and bench.outcomes['segmented'] >= 5
+    bench.send_until(lambda: min(bench.outcomes.get(name, 0) for name in ('engine_error', 'segmented')) >= 5)
     camera = bench.node._cameras['camera'].record.snapshot(0)
     assert 'illegal memory access' in camera.last_error and '\n' not in camera.last_error
     engine.labels = real

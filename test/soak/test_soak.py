@@ -69,6 +69,9 @@ def test_outage_explains_only_its_own_time() -> None:
     assert balance['lost_in_outages'] == 4 and balance['lost_without_reason'] == balance['wrong_count'] == 0
     balance = _ledger(told).balance(_frames(8))
     assert balance['lost_without_reason'] == 4 and balance['wrong_count'] == 1
+    ended = _ledger({0: ('segmented', 0)})
+    ended.outage(0.5, 2.0)
+    assert ended.balance(_frames(3))['lost_in_outages'] == 2
 
 
 @pytest.mark.parametrize('outcome, decodable', [
