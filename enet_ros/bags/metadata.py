@@ -27,6 +27,7 @@ class Metadata(NamedTuple):
     files: List[str]                # names inside the bag's folder
     topics: Dict[str, Topic]
     custom: Dict[str, str]
+    compressed: bool                # file by file or message by message
 
 
 def read(path: Path) -> Metadata:
@@ -49,4 +50,5 @@ def _parse(information: Dict[str, Any]) -> Metadata:
         topics[name] = Topic(name, str(topic['type']), int(entry['message_count']))
     files = [Path(str(name)).name for name in information['relative_file_paths']]
     custom = {str(key): str(value) for key, value in (information.get('custom_data') or {}).items()}
-    return Metadata(str(information['storage_identifier']), files, topics, custom)
+    compressed = str(information.get('compression_mode') or 'none').lower() != 'none'
+    return Metadata(str(information['storage_identifier']), files, topics, custom, compressed)

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Union
 
 from ..errors import InputError
-from . import metadata, salvage
+from . import metadata, salvage, streams
 from .messages import COMPRESSED, IMAGE, ImageMessage, MessageError
 from .metadata import Topic
 from .salvage import Message
 
 SUFFIXES = ('.mcap', '.db3')
+INDEXED_BYTES = 8 << 30     # an mcap of that size has an index of about ten thousand chunks
 
 
 class Bag:
@@ -39,7 +40,7 @@ class Bag:
     def _open(self) -> None:
         """Find a reader that takes the bag, else salvage; InputError where nothing can be read."""
         try:
-            self._stream = _open_stream(self.path, self._told.storage if self._told else _storage(self.files))
+            self._stream = self._open_stream()
             self.topics = self._stream.topics()
         except ImportError as error:
             raise InputError('{}: reading bags needs rosbag2_py or the package rosbags: {}'.format(
@@ -57,6 +58,15 @@ class Bag:
         if self._told:      # what should be there, not what is left
             self.topics = {name: self._told.topics.get(name, topic) for name, topic in self.topics.items()}
             self.topics.update({name: topic for name, topic in self._told.topics.items() if topic.count})
+
+    def _open_stream(self) -> Any:
+        """Open the best reader that is installed and that does not keep a long bag's index in memory."""
+        storage = self._told.storage if self._told else _storage(self.files)
+        if streams.has_ros() or storage != 'mcap' or self._told is None or self._told.compressed:
+            return streams.open_stream(self.path, storage)
+        if sum(file.stat().st_size for file in self.files) <= INDEXED_BYTES:
+            return streams.open_stream(self.path, storage)
+        return streams.FileStream(self.files, self._told.topics, self.tell)
 
     @property
     def damaged(self) -> bool:
@@ -86,8 +96,8 @@ class Bag:
                 self.tell('{}: reading stopped ({}); going on with what is left'.format(
                     self.path.name, ' '.join(str(error).split())[:160] or type(error).__name__))
         for file in self.files:
-            for message in salvage.messages(file, self.tell):
-                if message.topic not in topics or message.log_ns < last:
+            for message in salvage.messages(file, self.tell, topics):
+                if message.log_ns < last:
                     continue
                 if message.log_ns == last and delivered.get(message.topic, 0) > 0:
                     delivered[message.topic] -= 1
@@ -121,10 +131,7 @@ class Bag:
         return sorted(name for name, topic in self.topics.items() if topic.type in (IMAGE, COMPRESSED))
 
     def close(self) -> None:
-        """Release the bag; a second call does nothing."""
-        stream, self._stream = self._stream, None
-        if stream is not None:
-            stream.close()
+        """Do nothing: each pass opens the bag for itself and closes it when it ends."""
 
     def __enter__(self) -> 'Bag':
         return self
@@ -165,9 +172,3 @@ def open_bag(path: Union[str, Path]) -> Bag:
 
 def _storage(files: Sequence[Path]) -> str:
     return 'mcap' if files[0].suffix == '.mcap' else 'sqlite3'
-
-
-def _open_stream(path: Path, storage: str) -> Any:
-    """Open the best reader that is installed."""
-    from . import streams
-    return streams.open_stream(path, storage)

@@ -1,9 +1,12 @@
-"""What can still be read of a damaged bag file, message by message, and what is told about the rest."""
+"""A bag file read from its beginning, message by message: what damage leaves, and files of any length.
+
+Nothing of the file's index is needed or kept.
+"""
 
 from pathlib import Path
 import sqlite3
 import struct
-from typing import Callable, Dict, Iterator, NamedTuple, Optional, Tuple
+from typing import Callable, Collection, Dict, Iterator, NamedTuple, Optional, Tuple, Union
 import zlib
 
 from ..errors import InputError
@@ -13,6 +16,7 @@ from .metadata import Topic
 Tell = Callable[[str], None]
 MAGIC = b'\x89MCAP0\r\n'
 ZSTD_MAGIC = b'\x28\xb5\x2f\xfd'
+_READ = (0x03, 0x04, 0x05)  # schema, channel, message
 _MAX_UNPACKED = 1 << 30     # bytes; a chunk that claims more is not believed
 
 
@@ -25,8 +29,11 @@ class Message(NamedTuple):
     data: bytes
 
 
-def messages(path: Path, tell: Tell) -> Iterator[Message]:
-    """Yield what can be read of a .mcap or .db3 file in its order; never raises, but tells."""
+def messages(path: Path, tell: Tell, wanted: Optional[Collection[str]] = None) -> Iterator[Message]:
+    """Yield what can be read of a .mcap or .db3 file in its order; never raises, but tells.
+
+    `wanted` are the topics, all of them where None. Memory does not grow with the file.
+    """
     name = path.name
     try:
         with open_regular(path) as file:
@@ -35,9 +42,9 @@ def messages(path: Path, tell: Tell) -> Iterator[Message]:
         tell(str(error))
         return
     if head.startswith(MAGIC):
-        source = _mcap(path, tell)
+        source = _mcap(path, tell, wanted)
     elif head.startswith(b'SQLite format 3'):
-        source = _sqlite(path, tell)
+        source = _sqlite(path, tell, wanted)
     else:
         tell('{}: neither an mcap nor a sqlite3 file'.format(name))
         return
@@ -60,7 +67,7 @@ def topics(path: Path) -> Dict[str, Topic]:
     return found
 
 
-def unzstd(data: bytes, limit: int) -> bytes:
+def unzstd(data: Union[bytes, memoryview], limit: int) -> bytes:
     """Unpack zstandard data of at most `limit` bytes."""
     from backports import zstd
     unpacker = zstd.ZstdDecompressor()
@@ -77,11 +84,12 @@ def _brief(error: BaseException) -> str:
 class _Channels:
     """Schemas and channels met so far in an mcap file."""
 
-    def __init__(self) -> None:
+    def __init__(self, wanted: Optional[Collection[str]]) -> None:
+        self._wanted = wanted
         self._schemas: Dict[int, str] = {}
         self._channels: Dict[int, Tuple[str, str]] = {}
 
-    def learn(self, opcode: int, record: bytes) -> None:
+    def learn(self, opcode: int, record: memoryview) -> None:
         """Take in a schema (3) or channel (4) record."""
         number, = struct.unpack_from('<H', record)
         if opcode == 3:
@@ -90,23 +98,23 @@ class _Channels:
             schema, = struct.unpack_from('<H', record, 2)
             self._channels[number] = (_string(record, 4), self._schemas.get(schema, ''))
 
-    def message(self, record: bytes) -> Optional[Message]:
-        """Read a message record (5); None where its channel is unknown."""
+    def message(self, record: memoryview) -> Optional[Message]:
+        """Read a message record (5); None where its channel is unknown or its topic not wanted."""
         channel, _, log_ns, _ = struct.unpack_from('<HIQQ', record)
-        if channel not in self._channels:
+        topic, type_ = self._channels.get(channel, ('', ''))
+        if not topic or self._wanted is not None and topic not in self._wanted:
             return None
-        topic, type_ = self._channels[channel]
-        return Message(topic, type_, log_ns, record[22:])
+        return Message(topic, type_, log_ns, bytes(record[22:]))
 
 
-def _string(record: bytes, at: int) -> str:
+def _string(record: memoryview, at: int) -> str:
     length, = struct.unpack_from('<I', record, at)
-    return record[at + 4:at + 4 + length].decode('utf-8', 'replace')
+    return bytes(record[at + 4:at + 4 + length]).decode('utf-8', 'replace')
 
 
-def _mcap(path: Path, tell: Tell) -> Iterator[Message]:
+def _mcap(path: Path, tell: Tell, wanted: Optional[Collection[str]]) -> Iterator[Message]:
     """Walk the records of an mcap file (mcap.dev/spec); a damaged chunk is skipped, a cut one half read."""
-    channels, size = _Channels(), path.stat().st_size
+    channels, size = _Channels(wanted), path.stat().st_size
     with path.open('rb') as file:
         file.seek(len(MAGIC))
         while True:
@@ -123,10 +131,9 @@ def _mcap(path: Path, tell: Tell) -> Iterator[Message]:
                 tell('{}: ends early, inside a record at byte {}'.format(path.name, at))
             try:
                 if opcode == 0x06:
-                    record = _chunk(record, cut)
-                    yield from _records(record, channels)
-                elif not cut:
-                    yield from _records(head + record, channels)
+                    yield from _records(_chunk(memoryview(record), cut), channels, cut)
+                elif opcode in _READ and not cut:
+                    yield from _records(memoryview(head + record), channels, cut)
             except Exception as error:      # lz4 and zstd have errors of their own
                 tell('{}: the chunk at byte {} is damaged ({}), its messages are lost'.format(
                     path.name, at, _brief(error)))
@@ -134,13 +141,15 @@ def _mcap(path: Path, tell: Tell) -> Iterator[Message]:
                 return
 
 
-def _records(data: bytes, channels: _Channels) -> Iterator[Message]:
-    """Yield the messages of consecutive whole records."""
+def _records(data: memoryview, channels: _Channels, cut: bool) -> Iterator[Message]:
+    """Yield the messages of consecutive records, whole ones unless they are `cut`."""
     at = 0
-    while at + 9 <= len(data):
+    while at < len(data):
+        if cut and (at + 9 > len(data) or at + 9 + struct.unpack_from('<Q', data, at + 1)[0] > len(data)):
+            return
         opcode, length = data[at], struct.unpack_from('<Q', data, at + 1)[0]
         if at + 9 + length > len(data):
-            return
+            raise ValueError('a record is longer than its chunk')
         if opcode in (3, 4):
             channels.learn(opcode, data[at + 9:at + 9 + length])
         elif opcode == 5:
@@ -150,14 +159,14 @@ def _records(data: bytes, channels: _Channels) -> Iterator[Message]:
         at += 9 + length
 
 
-def _chunk(record: bytes, cut: bool) -> bytes:
+def _chunk(record: memoryview, cut: bool) -> memoryview:
     """Return a chunk's records; raises where they are damaged. Half an unpacked chunk goes unchecked."""
     unpacked, crc = struct.unpack_from('<QI', record, 16)
     length, = struct.unpack_from('<I', record, 28)
-    packing = record[32:32 + length].decode('ascii')
-    data = record[40 + length:]
+    packing = bytes(record[32:32 + length]).decode('ascii')
+    data: Union[bytes, memoryview] = record[40 + length:]
     if cut and not packing:
-        return data
+        return memoryview(data)
     if packing == 'zstd':
         data = unzstd(data, min(unpacked, _MAX_UNPACKED))
     elif packing == 'lz4':
@@ -169,17 +178,18 @@ def _chunk(record: bytes, cut: bool) -> bytes:
         raise ValueError('{} bytes instead of {}'.format(len(data), unpacked))
     if crc and zlib.crc32(data) != crc:
         raise ValueError('checksum does not match')
-    return data
+    return memoryview(data)
 
 
-def _sqlite(path: Path, tell: Tell) -> Iterator[Message]:
+def _sqlite(path: Path, tell: Tell, wanted: Optional[Collection[str]]) -> Iterator[Message]:
     """Read rows of a sqlite3 bag in their order, past damaged pages where there is something behind them."""
     connection = sqlite3.connect('{}?mode=ro&immutable=1'.format(path.resolve().as_uri()), uri=True)
     last, step = 0, 0
     try:
         # Lets sqlite open a file that is shorter than it says.
         connection.execute('PRAGMA writable_schema=ON')
-        names = {row[0]: (row[1], row[2]) for row in connection.execute('SELECT id, name, type FROM topics')}
+        names = {row[0]: (row[1], row[2]) for row in connection.execute('SELECT id, name, type FROM topics')
+                 if wanted is None or row[1] in wanted}
         while step < 1 << 20:
             try:
                 rows = connection.execute('SELECT id, topic_id, timestamp, data FROM messages WHERE id > ? '

@@ -1,8 +1,9 @@
-"""The two libraries that read bags, behind one face: rosbag2_py where ROS is, else `rosbags`."""
+"""The libraries that read bags, behind one face: rosbag2_py where ROS is, else `rosbags`."""
 
 from pathlib import Path
-from typing import Any, Dict, Iterator, Sequence, Union
+from typing import Any, Callable, Dict, Iterator, Sequence, Union
 
+from . import salvage
 from .metadata import Topic
 from .salvage import Message
 
@@ -11,9 +12,15 @@ class RosbagsStream:
     """A bag read by `rosbags`, messages left as bytes."""
 
     def __init__(self, path: Path) -> None:
-        """Open it; raises whatever `rosbags` raises."""
+        """Look at it; raises whatever `rosbags` raises."""
         self._path = path
-        self._reader = self._open()
+        self._topics: Dict[str, Topic] = {}
+        reader = self._open()
+        for connection in reader.connections:
+            known = self._topics.get(connection.topic)
+            count = connection.msgcount + (known.count if known else 0)
+            self._topics[connection.topic] = Topic(connection.topic, connection.msgtype, count)
+        reader.close()
 
     def _open(self) -> Any:
         from rosbags.rosbag2 import Reader
@@ -23,12 +30,7 @@ class RosbagsStream:
 
     def topics(self) -> Dict[str, Topic]:
         """Return the topics by name."""
-        found: Dict[str, Topic] = {}
-        for connection in self._reader.connections:
-            known = found.get(connection.topic)
-            count = connection.msgcount + (known.count if known else 0)
-            found[connection.topic] = Topic(connection.topic, connection.msgtype, count)
-        return found
+        return dict(self._topics)
 
     def messages(self, topics: Sequence[str]) -> Iterator[Message]:
         """Yield messages by time; every call has a reader of its own."""
@@ -40,10 +42,6 @@ class RosbagsStream:
                     yield Message(connection.topic, connection.msgtype, log_ns, data)
         finally:
             reader.close()
-
-    def close(self) -> None:
-        """Close the bag."""
-        self._reader.close()
 
 
 class Rosbag2PyStream:
@@ -83,14 +81,33 @@ class Rosbag2PyStream:
             topic, data, log_ns = reader.read_next()
             yield Message(topic, self._types[topic], log_ns, data)
 
-    def close(self) -> None:
-        """Readers close with their last reference."""
+
+class FileStream:
+    """A bag read in the order of recording, without its index, which `rosbags` keeps in memory."""
+
+    def __init__(self, files: Sequence[Path], topics: Dict[str, Topic], tell: Callable[[str], None]) -> None:
+        """Take the files and what metadata.yaml says of their topics."""
+        self._files, self._topics, self._tell = files, topics, tell
+
+    def topics(self) -> Dict[str, Topic]:
+        """Return the topics by name."""
+        return dict(self._topics)
+
+    def messages(self, topics: Sequence[str]) -> Iterator[Message]:
+        """Yield messages in the order of recording."""
+        for file in self._files:
+            yield from salvage.messages(file, self._tell, topics)
 
 
 def open_stream(path: Path, storage: str) -> Union[RosbagsStream, Rosbag2PyStream]:
     """Open a bag by what is installed; ImportError where nothing is."""
+    return Rosbag2PyStream(path, storage) if has_ros() else RosbagsStream(path)
+
+
+def has_ros() -> bool:
+    """Return whether ROS's own reader is there."""
     try:
         import rosbag2_py  # noqa: F401
     except ImportError:
-        return RosbagsStream(path)
-    return Rosbag2PyStream(path, storage)
+        return False
+    return True

@@ -8,7 +8,9 @@ import bag_samples as bags
 import numpy as np
 import pytest
 
+from enet_ros.bags import reading
 from enet_ros.bags.reading import open_bag
+from enet_ros.bags.streams import FileStream
 from enet_ros.bags.writing import BagWriter
 from enet_ros.classes import ClassTable
 from enet_ros.errors import InputError
@@ -73,6 +75,26 @@ def test_a_file_or_its_metadata_open_the_bag_too(bag: Path) -> None:
     for path in (bag, bag / 'metadata.yaml', bags.storage_file(bag)):
         found, problems = _labels(path)
         assert len(found) == 60 and not problems
+
+
+def test_long_bags_are_read_without_their_index(tmp_path: Path, monkeypatch) -> None:
+    """The reader for long files gives what the other one gives, and tells of damage the same."""
+    samples = bags.pictures(60, (96, 128))
+    path = bags.write(tmp_path / 'drive', samples, 'mcap')
+    with open_bag(path) as opened:
+        topics, expected = opened.topics, list(opened.messages([bags.TRUTH, bags.LABELS]))
+    monkeypatch.setattr(reading, 'INDEXED_BYTES', 0)
+    with open_bag(path) as opened:
+        assert isinstance(opened._stream, FileStream) and opened.topics == topics
+        assert list(opened.messages([bags.TRUTH, bags.LABELS])) == expected
+        assert not opened.damaged
+    file = bags.storage_file(path)
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(bytes(data))
+    found, problems = _labels(path)
+    assert 30 <= len(found) < 60 and any('chunk' in problem for problem in problems)
+    _assert_genuine(found, samples)
 
 
 def test_missing_metadata_is_told_and_done_without(bag: Path) -> None:
