@@ -15,9 +15,19 @@ def compare(result: Mapping[str, Any], other: Mapping[str, Any], name: str = 'ot
 
     A difference is `result` minus `other`. `interval` is [low, high] for the difference of the mean IoU,
     by a paired bootstrap over the same frames, and None where the frames differ. `notes` say what makes
-    the comparison uneven. InputError where the two were not scored in the same classes.
+    the comparison uneven. InputError where the two were not scored in the same classes, or where `other`,
+    which comes from a file, is no result.
     """
     check(other, name)
+    try:
+        return _compare(result, other, name)
+    except InputError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
+        raise InputError('{}: no result of an evaluation ({!r})'.format(name, error)) from None
+
+
+def _compare(result: Mapping[str, Any], other: Mapping[str, Any], name: str) -> Dict[str, Any]:
     if list(result['class_iou']) != list(other['class_iou']):
         raise InputError('{}: scored in {} and not in {}: there is nothing to compare'.format(
             name, other['coding']['scores'], result['coding']['scores']))

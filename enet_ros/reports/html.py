@@ -97,7 +97,8 @@ def _latencies(result: Mapping[str, Any], latency: Optional[Mapping[str, Any]]) 
     if latency is not None:
         named = (('header stamp to label', 'latency_ms'),
                  ('the same, corrected for drops', 'latency_corrected_ms'))
-        rows += [{'name': name, 'values': latency[key]} for name, key in named if latency.get(key)]
+        rows += [{'name': name, 'values': latency[key]} for name, key in named
+                 if isinstance(latency.get(key), dict)]
     return rows
 
 
@@ -122,4 +123,4 @@ def _provenance(result: Mapping[str, Any]) -> List[Any]:
 
 
 def _ms(value: Any) -> str:
-    return 'n/a' if value is None else '{:.1f}'.format(value)
+    return '{:.1f}'.format(value) if isinstance(value, (int, float)) else 'n/a'

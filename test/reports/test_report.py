@@ -9,6 +9,8 @@ import shutil
 import subprocess
 
 import cv2
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 import numpy as np
 import pytest
 
@@ -175,6 +177,30 @@ def test_comparison_of_other_frames_has_no_interval():
 def test_what_is_no_result_is_refused(outcome, other):
     with pytest.raises(InputError, match='x.json: no result of an evaluation'):
         comparison.compare(outcome.to_json(), other, 'x.json')
+
+
+JUNK = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=3),
+                 st.lists(st.integers(), max_size=2),
+                 st.dictionaries(st.text(max_size=2), st.none(), max_size=2))
+
+
+@given(st.data())
+@settings(deadline=None, max_examples=80, suppress_health_check=list(HealthCheck))
+def test_a_foreign_or_damaged_json_is_compared_or_refused(outcome, data):
+    result = outcome.to_json()
+    other = json.loads(json.dumps(result))
+    place = other
+    for _ in range(data.draw(st.integers(1, 4))):
+        keys = list(place) if isinstance(place, dict) else range(len(place))
+        key = data.draw(st.sampled_from(list(keys)))
+        if not isinstance(place[key], (dict, list)) or not place[key] or data.draw(st.booleans()):
+            place[key] = data.draw(JUNK)
+            break
+        place = place[key]
+    try:
+        comparison.comparison_text(comparison.compare(result, other, 'x.json'))
+    except InputError as error:
+        assert 'x.json' in str(error) or 'blocks' in str(error)
 
 
 def test_results_in_other_classes_are_not_compared(outcome):
