@@ -61,7 +61,8 @@ def test_fine_tuning_on_one_s_own_classes(yard: Path, random_weights: Path,
 
 
 @pytest.mark.parametrize('more, told', [
-    (['--recipe', 'finest'], 'does not exist; there is'), (['--split', 'exam'], "split 'exam' does not exist"),
+    (['--recipe', 'finest'], 'does not exist; there is'),
+    (['--split', 'exam'], "split 'exam' does not exist"),
     (['--init', 'nowhere.npz'], 'nowhere.npz'), (['--hold-out', 'x'], "sequence 'x'"),
     (['--crop', '30', '30'], 'multiples of 8'), (['--layout', 'tar'], "no layout 'tar'")])
 def test_wrong_arguments_are_one_line(more, told: str, yard: Path, capsys: pytest.CaptureFixture) -> None:
