@@ -146,6 +146,8 @@ def decode_compressed(data: Any, format: str = '') -> Tuple[np.ndarray, str]:
     height, width = picture_size(buffer.data)
     if not (height <= MAX_SIDE and width <= MAX_SIDE and height * width <= MAX_PIXELS):
         raise ImageError(f'a compressed image of {width}x{height} pixels cannot be segmented')
+    if height and not _chunks_fit(buffer.data):
+        raise ImageError(f"compressed data of {buffer.size} bytes (format '{format}') is a PNG cut short")
     try:
         # Neither PNG nor JPEG: OpenCV's dozen other decoders are no place for a stranger's bytes.
         image = cv2.imdecode(buffer, cv2.IMREAD_COLOR) if height and width else None
@@ -181,6 +183,22 @@ def picture_size(head: Union[bytes, memoryview]) -> Tuple[int, int]:
             return (int.from_bytes(head[at + 5:at + 7], 'big'), int.from_bytes(head[at + 7:at + 9], 'big'))
         at += 2 + int.from_bytes(head[at + 2:at + 4], 'big')
     return 0, 0
+
+
+def _chunks_fit(data: memoryview) -> bool:
+    """Tell whether a PNG's chunks lie within its data; True for what is no PNG.
+
+    OpenCV allocates what a chunk claims before it looks: a hundred bytes cost two gigabytes.
+    """
+    at = 8
+    while data[:4] == b'\x89PNG' and at < len(data):
+        end = at + 12 + int.from_bytes(data[at:at + 4], 'big')
+        if at + 12 > len(data) or end > len(data):
+            return False
+        if data[at + 4:at + 8] == b'IEND':
+            return True
+        at = end
+    return data[:4] != b'\x89PNG'
 
 
 def _encode(suffix: str, image: np.ndarray, options: Any) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Images that no camera should send: each becomes pixels of the right size or an ImageError."""
 
 import random
+import resource
 from typing import Any, Dict, Optional
 
 from hypothesis import HealthCheck, given, settings
@@ -99,6 +100,16 @@ def test_a_picture_larger_than_any_camera_is_refused_unread() -> None:
     huge = head[:16] + (60000).to_bytes(4, 'big') * 2 + head[24:]
     with pytest.raises(ImageError, match='60000x60000'):
         decode_compressed(huge)
+
+
+def test_a_chunk_that_claims_gigabytes_costs_nothing() -> None:
+    """OpenCV would allocate two gigabytes for these hundred bytes, and take seconds."""
+    whole = _picture('png')
+    data = whole.index(b'IDAT')
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ImageError, match='cut short'):
+        decode_compressed(whole[:data - 4] + b'\x7f' + whole[data - 3:])
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 * 1024
 
 
 @pytest.mark.parametrize('suffix', ['.bmp', '.tiff', '.webp', '.ppm', '.hdr'])
