@@ -89,7 +89,7 @@ class BlockCounts:
                 made.blocks.append(Block(
                     str(entry['sequence']), str(entry['name']), None if stamp is None else float(stamp),
                     int(entry['frames']), _unpack(entry['counts'])))
-        except (KeyError, TypeError, ValueError, zlib.error) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, zlib.error) as error:
             raise InputError('these are no blocks of confusion counts: {!r}'.format(error)) from None
         if len({block.counts.shape for block in made.blocks}) > 1:
             raise InputError('blocks of confusion counts are of different numbers of classes')

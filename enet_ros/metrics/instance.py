@@ -158,7 +158,7 @@ class InstanceCounts:
             for name, kind in (('count', np.int64), ('pixels', np.int64), ('found', float),
                                ('found_category', float)):
                 getattr(counts, name)[:] = np.asarray(data[name], kind)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise InputError("instance counts do not fit class table '{}': {}".format(
                 classes.name, error)) from None
         return counts

@@ -168,11 +168,13 @@ class Tally:
             tally.frames = int(data['frames'])
             tally.confusion.merge(ConfusionMatrix.from_counts(data['confusion']))
             tally.blocks = bootstrap.BlockCounts.restore(data['blocks'])
+            if any(block.counts.shape != tally.confusion.counts.shape for block in tally.blocks.blocks):
+                raise ValueError('its blocks have another number of classes')
             tally.instances = InstanceCounts.restore(tally.classes, data['instances'])
             if tally.boundary is not None:
                 tally.boundary.counts[:] = data['boundary']
             tally.temporal.counts[:], tally.temporal.pairs[:] = data['temporal']
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise InputError('{}: no result of an evaluation that could be merged: {}'.format(
                 origin, error)) from None
         return tally

@@ -2,6 +2,8 @@
 
 import json
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
 import numpy as np
 import pytest
 
@@ -29,6 +31,9 @@ def filled(number=8, seed=0, **options):
         image = np.full(truth.shape + (3,), index, np.uint8)
         rows.append(tally.add(prediction, truth, name, 'drive', index / 15, image))
     return tally, rows
+
+
+PARTS = json.dumps(filled(3)[0].to_dict())
 
 
 def test_result_has_the_keys_of_the_design():
@@ -95,10 +100,12 @@ def test_what_cannot_be_merged_is_refused():
         Tally(CAMVID, CAMVID).merge(Tally(CAMVID, CAMVID, boundary=False))
     with pytest.raises(InputError, match='old.json: no result'):
         Tally.restore({'mean_iou': 0.5}, 'old.json')
-    broken = filled()[0].to_dict()
-    broken['boundary'] = [[1, 2]]
-    with pytest.raises(InputError, match='no result'):
-        Tally.restore(broken)
+    city = Tally(CITYSCAPES, CITYSCAPES)
+    city.add(np.zeros((2, 2), np.uint8), np.zeros((2, 2), np.uint8))
+    for key, value in (('boundary', [[1, 2]]), ('blocks', city.to_dict()['blocks'])):
+        broken = dict(filled()[0].to_dict(), **{key: value})
+        with pytest.raises(InputError, match='no result'):
+            Tally.restore(broken)
 
 
 def test_codings_are_named_and_label_ids_understood():
@@ -159,3 +166,29 @@ def test_instances_of_another_size_do_not_count_the_frame():
     with pytest.raises(InputError, match='instances'):
         tally.add(labels, labels, instances=np.zeros((4, 5), np.int32))
     assert tally.frames == 0 and not tally.confusion.counts.any()
+
+
+JUNK = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=3),
+                 st.lists(st.integers(), max_size=2),
+                 st.dictionaries(st.text(max_size=2), st.none(), max_size=2))
+
+
+@given(st.data())
+@settings(deadline=None, max_examples=100)
+def test_damaged_parts_are_restored_or_refused(data):
+    parts = json.loads(PARTS)
+    place = parts
+    for _ in range(data.draw(st.integers(1, 5))):
+        key = data.draw(st.sampled_from(list(place) if isinstance(place, dict) else list(range(len(place)))))
+        if not isinstance(place[key], (dict, list)) or not place[key] or data.draw(st.booleans()):
+            place[key] = data.draw(JUNK)
+            break
+        place = place[key]
+    try:
+        restored = Tally.restore(parts)
+    except InputError:
+        return
+    try:
+        restored.merge(Tally.restore(json.loads(PARTS))).result(resamples=5)
+    except InputError:
+        pass
