@@ -1,4 +1,4 @@
-"""PyTorch on an NVIDIA GPU, for a machine without TensorRT: fp16, channels last, one CUDA graph.
+"""PyTorch on an NVIDIA GPU, where there is no TensorRT: fp16, channels last, one CUDA graph.
 
 At this size a frame costs more in kernel launches than in arithmetic; a CUDA graph launches all of
 them at once. Never run where this was written: there was no GPU.
@@ -52,7 +52,7 @@ class CudaEngine(Engine):
         self._network: Any = graph.to(memory_format=torch.channels_last)
         self._buffers: Any = FrameBuffers(input_size, _DTYPES[precision], device, channels_last=True)
         self._stream = torch.cuda.Stream() if device == 'cuda' else None
-        self._replay: Any = self._compute if self._stream is None else self._capture()
+        self._replay: Any = self._capture() if self._stream is not None and _has_graphs() else self._compute
         self.labels(np.zeros(input_size + (3,), np.uint8))
 
     def labels(self, frame: np.ndarray) -> np.ndarray:
@@ -98,3 +98,8 @@ class CudaEngine(Engine):
         with torch.cuda.graph(captured, stream=self._stream):
             self._compute()
         return captured.replay
+
+
+def _has_graphs() -> bool:
+    """Whether this PyTorch can capture CUDA graphs: not with a TX1's CUDA 10.2."""
+    return hasattr(torch.cuda, 'CUDAGraph') and int((torch.version.cuda or '0').split('.')[0]) >= 11

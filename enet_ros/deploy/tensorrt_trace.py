@@ -48,7 +48,8 @@ def record(graph: torch.nn.Module, example: torch.Tensor, logger: Any = None, pr
     inputs = (example.detach().clone(),)        # torch2trt leaves a mark on it
     failure = None
     with torch.no_grad(), _unsupported_methods() as unsupported, _tensor_class_restored():
-        conversion = machinery.ConversionContext(network, torch2trt_kwargs=keywords, builder_config=config)
+        conversion = machinery.ConversionContext(
+            network, _harmless(machinery.CONVERTERS), torch2trt_kwargs=keywords, builder_config=config)
         with conversion as context, _static_shapes(machinery):
             baked = _watch_constants(context)
             context.add_inputs(inputs, ['image'])
@@ -63,6 +64,16 @@ def record(graph: torch.nn.Module, example: torch.Tensor, logger: Any = None, pr
     if failure is not None:
         raise EngineError('torch2trt cannot convert the network: {}'.format(failure)) from failure
     return Recorded(network, builder, config, logger)
+
+
+def _harmless(converters: Dict[Any, Any]) -> Dict[Any, Any]:
+    """Leave out what cannot be hooked and unhooked: on Python 3.6 indexing, which we have none of.
+
+    Without its converter a slice would have no counterpart in the network, which is an error here.
+    """
+    if sys.version_info >= (3, 7):
+        return converters
+    return {name: converter for name, converter in converters.items() if name != 'torch.Tensor.__getitem__'}
 
 
 def _watch_constants(context: Any) -> List[str]:
@@ -98,7 +109,7 @@ def _unsupported_methods() -> Iterator[List[str]]:
 
 @contextlib.contextmanager
 def _tensor_class_restored() -> Iterator[None]:
-    """Remove what torch2trt leaves on torch.Tensor; on Python 3.6 its `__getitem__` breaks indexing."""
+    """Remove what torch2trt leaves on torch.Tensor."""
     before = set(vars(torch.Tensor))
     try:
         yield
