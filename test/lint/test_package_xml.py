@@ -5,7 +5,7 @@ import re
 import pytest
 import sources
 
-INTERFACES = re.compile(r'^(rclpy|launch|launch_ros|cv_bridge|\w+_msgs|\w+_interfaces)$')
+INTERFACES = re.compile(r'^(rclpy|launch|launch_ros|cv_bridge|\w+_msgs|\w+_srvs|\w+_interfaces)$')
 
 
 @pytest.fixture(scope='module')
