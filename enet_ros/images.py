@@ -76,7 +76,7 @@ def to_array(data: Any, height: int, width: int, encoding: str, step: int,
     """
     layout = _ENCODINGS.get(encoding)
     if layout is None:
-        raise ImageError(f"encoding '{encoding}' is not known; known are {', '.join(ENCODINGS)}")
+        raise ImageError(f"encoding {encoding[:40]!r} is not known; known are {', '.join(ENCODINGS)}")
     rows = _rows(data, height, width, step, layout, is_bigendian, encoding)
     if layout.code is None and layout.dtype is np.uint8:
         return rows, layout.order
@@ -147,14 +147,15 @@ def decode_compressed(data: Any, format: str = '') -> Tuple[np.ndarray, str]:
     if not (height <= MAX_SIDE and width <= MAX_SIDE and height * width <= MAX_PIXELS):
         raise ImageError(f'a compressed image of {width}x{height} pixels cannot be segmented')
     if height and not _chunks_fit(buffer.data):
-        raise ImageError(f"compressed data of {buffer.size} bytes (format '{format}') is a PNG cut short")
+        raise ImageError(f'compressed data of {buffer.size} bytes (format {format[:40]!r}) is a PNG '
+                         'cut short')
     try:
         # Neither PNG nor JPEG: OpenCV's dozen other decoders are no place for a stranger's bytes.
         image = cv2.imdecode(buffer, cv2.IMREAD_COLOR) if height and width else None
     except cv2.error:
         image = None
     if image is None:
-        raise ImageError(f"compressed data of {buffer.size} bytes (format '{format}') is no JPEG or PNG "
+        raise ImageError(f'compressed data of {buffer.size} bytes (format {format[:40]!r}) is no JPEG or PNG '
                          'that can be decoded')
     return image, 'bgr'
 
