@@ -25,7 +25,7 @@ from launch.substitutions import LaunchConfiguration, PythonExpression
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
-from enet_ros.nodes.runtime import transport_profile
+from enet_ros.nodes.transport import transport_profile
 from enet_ros.resources import find
 
 

@@ -17,7 +17,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 import yaml
 
-from enet_ros.nodes.runtime import transport_profile
+from enet_ros.nodes.transport import transport_profile
 from enet_ros.resources import find
 
 PARAMS_FILE = str(find('config', 'enet.yaml'))

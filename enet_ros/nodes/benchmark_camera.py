@@ -13,7 +13,7 @@ from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CompressedImage, Image
 
 from ..images import encode_jpeg
-from .runtime import set_transport_profile
+from .transport import set_transport_profile
 
 _FRAMES = 4
 _LISTENER_SECONDS = 60.0

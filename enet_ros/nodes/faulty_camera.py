@@ -17,7 +17,7 @@ from sensor_msgs.msg import Image
 
 from ..metrics.timing import monotonic_ns
 from ..soak.faults import PlannedFrame, frame_id, plan
-from .runtime import set_transport_profile
+from .transport import set_transport_profile
 
 _BURST = 5
 _LISTENER_SECONDS = 20.0

@@ -23,22 +23,16 @@ accounted for at the end, and SIGINT also raises KeyboardInterrupt wherever Pyth
 """
 
 import os
-import shutil
 import signal
 import socket
 import sys
 import threading
 import time
 from types import FrameType
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, List, Optional
 
 from ..errors import InputError
-from ..resources import find
-
-PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
-# Every process under the profile may fill a segment of 64 MB; a container's /dev/shm is often that small
-# altogether, and a full one kills the process with SIGBUS.
-SHARED_MEMORY_NEEDED = 256 * 2 ** 20
+from .transport import set_transport_profile
 
 
 class Stop:
@@ -71,36 +65,6 @@ class Stop:
     def wakes(self, wake: Optional[Callable[[], None]]) -> None:
         """Call `wake` on every request, so that a blocked executor notices."""
         self._wake = wake
-
-
-def transport_profile() -> Tuple[Dict[str, str], str]:
-    """
-    Return the environment that points Fast DDS to config/fastdds.xml, and what to say about it.
-
-    The environment is empty where the user set a profile of his own or where it would do harm; the text,
-    empty otherwise, says why.
-    """
-    path = str(find('config', 'fastdds.xml'))
-    for variable in PROFILE_VARIABLES:
-        if os.environ.get(variable) == path:    # launch has done it
-            return {}, ''
-        if os.environ.get(variable):
-            return {}, '{} is set to {}: left as it is'.format(variable, os.environ[variable])
-    try:
-        free = shutil.disk_usage('/dev/shm').free
-    except OSError:
-        free = 0
-    if free < SHARED_MEMORY_NEEDED:
-        return {}, ('/dev/shm has {} MB free: Fast DDS stays on its default transport, and large images may '
-                    'be lost (docker run --shm-size=1g, or --ipc=host)'.format(free // 2 ** 20))
-    return {variable: path for variable in PROFILE_VARIABLES}, ''
-
-
-def set_transport_profile() -> str:
-    """Put `transport_profile` in force, which must happen before rclpy.init; return what it says."""
-    environment, text = transport_profile()
-    os.environ.update(environment)
-    return text
 
 
 def spin_main(create: Callable[[Stop], Any], args: Optional[List[str]] = None, description: str = '') -> int:

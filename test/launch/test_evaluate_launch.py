@@ -45,9 +45,9 @@ def test_every_used_argument_is_declared(tree):
 
 def test_parameters_and_topics_are_the_nodes_own(tree):
     pytest.importorskip('rclpy')
-    from enet_ros.nodes import evaluation_parameters, playback_node
+    from enet_ros.nodes import evaluation_parameters, playback_parameters
     known = {'evaluation_node': set(evaluation_parameters.PARAMETERS) | {'use_sim_time'},
-             'playback_node': set(playback_node.PARAMETERS) | {'use_sim_time'}}
+             'playback_node': set(playback_parameters.PARAMETERS) | {'use_sim_time'}}
     found = {}
     for call in calls(tree, 'Node'):
         keywords = {keyword.arg: keyword.value for keyword in call.keywords}

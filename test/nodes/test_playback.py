@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import List
 
 from harness import Observer, Process, pixels_of, stamp_ns
 import numpy as np
@@ -17,6 +18,11 @@ from enet_ros.nodes.pacing import Labels, Pace
 from enet_ros.nodes.runtime import Stop
 
 
+def frames(images: List[Image]) -> int:
+    """Count different images."""
+    return len({stamp_ns(image) for image in images})
+
+
 def test_step_waits_for_labels_and_truth_has_the_images_stamp(domain_id: int) -> None:
     street = SyntheticStreet((48, 64), frames=4)
     parameters = ['source:=synthetic', 'width:=64', 'height:=48', 'max_frames:=4', 'pace:=step',
@@ -30,9 +36,9 @@ def test_step_waits_for_labels_and_truth_has_the_images_stamp(domain_id: int) ->
         answers = observer.node.create_publisher(Image, '/net/labels', 10)
         with Process('playback_node', domain_id, parameters) as process:
             for count in range(1, 5):
-                observer.wait(lambda: len(images) >= count and len(truths) >= count, 'image and truth')
+                observer.wait(lambda: frames(images) >= count and len(truths) >= count, 'image and truth')
                 observer.wait(lambda: answers.get_subscription_count() == 1, 'the player listening')
-                assert len(images) == count     # it waits
+                assert frames(images) == count     # it waits
                 wrong = Image(header=images[-1].header)
                 wrong.header.stamp.nanosec ^= 1
                 answers.publish(wrong)
@@ -42,6 +48,8 @@ def test_step_waits_for_labels_and_truth_has_the_images_stamp(domain_id: int) ->
         observer.wait(lambda: len(infos) == 4 and summaries, 'all of it')
     assert json.loads(summaries[0].data)['frames_published'] == 4
     assert 'published 4 frames, 4 with ground truth' in process.said
+    images = [image for image, after in zip(images, images[1:] + [Image()])
+              if image.header != after.header]      # the first is sent again where nobody answers
     for index in range(4):
         assert stamp_ns(images[index]) == stamp_ns(truths[index]) == stamp_ns(infos[index])
         assert {images[index].header.frame_id, truths[index].header.frame_id} == {'nose'}

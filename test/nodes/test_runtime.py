@@ -8,7 +8,7 @@ from harness import Process, environment
 import pytest
 
 from enet_ros.errors import InputError
-from enet_ros.nodes import runtime
+from enet_ros.nodes import runtime, transport
 
 
 @pytest.mark.parametrize('parameters, words', [
@@ -46,16 +46,16 @@ def test_a_signal_while_loading_or_unconfigured_ends_well(
 
 
 def test_the_profile_is_the_users_if_he_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in runtime.PROFILE_VARIABLES:
+    for name in transport.PROFILE_VARIABLES:
         monkeypatch.delenv(name, raising=False)
-    environment_, text = runtime.transport_profile()
-    assert set(environment_) == set(runtime.PROFILE_VARIABLES) and not text
-    assert Path(environment_[runtime.PROFILE_VARIABLES[0]]).name == 'fastdds.xml'
+    environment_, text = transport.transport_profile()
+    assert set(environment_) == set(transport.PROFILE_VARIABLES) and not text
+    assert Path(environment_[transport.PROFILE_VARIABLES[0]]).name == 'fastdds.xml'
     monkeypatch.setattr('shutil.disk_usage', lambda path: _Disk(2 ** 26))
-    environment_, text = runtime.transport_profile()
+    environment_, text = transport.transport_profile()
     assert not environment_ and '--shm-size' in text
     monkeypatch.setenv('FASTDDS_DEFAULT_PROFILES_FILE', '/mine.xml')
-    environment_, text = runtime.transport_profile()
+    environment_, text = transport.transport_profile()
     assert not environment_ and '/mine.xml' in text
 
 

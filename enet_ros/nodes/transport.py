@@ -1,0 +1,42 @@
+"""The Fast DDS profile under which large best-effort images arrive."""
+
+import os
+import shutil
+from typing import Dict, Tuple
+
+from ..resources import find
+
+PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
+# Every process under the profile may fill a segment of 64 MB; a container's /dev/shm is often that small
+# altogether, and a full one kills the process with SIGBUS.
+SHARED_MEMORY_NEEDED = 256 * 2 ** 20
+
+
+def transport_profile() -> Tuple[Dict[str, str], str]:
+    """
+    Return the environment that points Fast DDS to config/fastdds.xml, and what to say about it.
+
+    The environment is empty where the user set a profile of his own or where it would do harm; the text,
+    empty otherwise, says why.
+    """
+    path = str(find('config', 'fastdds.xml'))
+    for variable in PROFILE_VARIABLES:
+        if os.environ.get(variable) == path:    # launch has done it
+            return {}, ''
+        if os.environ.get(variable):
+            return {}, '{} is set to {}: left as it is'.format(variable, os.environ[variable])
+    try:
+        free = shutil.disk_usage('/dev/shm').free
+    except OSError:
+        free = 0
+    if free < SHARED_MEMORY_NEEDED:
+        return {}, ('/dev/shm has {} MB free: Fast DDS stays on its default transport, and large images may '
+                    'be lost (docker run --shm-size=1g, or --ipc=host)'.format(free // 2 ** 20))
+    return {variable: path for variable in PROFILE_VARIABLES}, ''
+
+
+def set_transport_profile() -> str:
+    """Put `transport_profile` in force, which must happen before rclpy.init; return what it says."""
+    environment, text = transport_profile()
+    os.environ.update(environment)
+    return text
