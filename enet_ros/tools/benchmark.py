@@ -1,10 +1,12 @@
 """``benchmark``: speed against peers, SegNet and the roofline, on this machine."""
 
 import argparse
+import importlib.util
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 from .. import weights
+from ..errors import InputError
 from . import cli
 
 SECTIONS = ('times', 'costs', 'layers', 'stages', 'node')
@@ -19,14 +21,16 @@ Writes benchmark.md, benchmark.json and time.png."""
 def main(argv: Optional[List[str]] = None) -> int:
     """Run the sections asked for; return the exit code."""
     options = _parser().parse_args(argv)
-    asked = [section for section in SECTIONS if getattr(options, section)] or list(SECTIONS)
+    asked = _sections(options)
     from ..benchmarking import machine, report
     from ..benchmarking.plot import plot
     from ..benchmarking.targets import assess
     checkpoint = weights.load(options.weights) if options.weights else None
-    result: Dict[str, Any] = {'machine': machine.describe(), 'quick': options.quick}
+    result: Dict[str, Any] = {'machine': machine.describe(), 'quick': options.quick, 'missing': {}}
     for section in asked:
-        result.update(_RUNS[section](options, checkpoint))
+        measured = _RUNS[section](options, checkpoint)
+        result['missing'].update(measured.pop('missing', {}))
+        result.update(measured)
     targets = assess(result)
     result['targets'] = [dict(target._asdict(), met=target.met) for target in targets]
     text = report.markdown(result, targets)
@@ -55,6 +59,18 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--node', action='store_true', help='the whole node over DDS (needs ROS 2)')
     parser.add_argument('--seconds', type=float, default=6.0, help='length of each run of --node')
     return parser
+
+
+def _sections(options: argparse.Namespace) -> List[str]:
+    """Return the sections to run; InputError where one was asked for that cannot be."""
+    if importlib.util.find_spec('torch') is None:
+        raise InputError('benchmark needs PyTorch, whose figures the others are compared with: install torch')
+    asked = [section for section in SECTIONS if getattr(options, section)]
+    if importlib.util.find_spec('rclpy') is not None:
+        return asked or list(SECTIONS)
+    if options.node:
+        raise InputError('--node needs ROS 2: rclpy is not installed, or no ROS is sourced')
+    return asked or [section for section in SECTIONS if section != 'node']
 
 
 def _times(options: argparse.Namespace, checkpoint: Optional[weights.Checkpoint]) -> Dict[str, Any]:
@@ -100,8 +116,14 @@ def _node(options: argparse.Namespace, checkpoint: Optional[weights.Checkpoint])
     parameters = {'weights': named, 'engine': 'auto', 'input_height': _NETWORK[0], 'input_width': _NETWORK[1],
                   'threads': options.threads or 0, 'engine_cache': str(folder / 'cache')}
     loads = node.QUICK_LOADS if options.quick else node.LOADS
-    return {'node': [node.measure(load, parameters, folder, options.seconds)
-                     for load in cli.progress(loads, 'node', unit='load')]}
+    runs: List[Dict[str, Any]] = []
+    missing: Dict[str, str] = {}
+    for load in cli.progress(loads, 'node', unit='load'):
+        try:
+            runs.append(node.measure(load, parameters, folder, options.seconds))
+        except InputError as error:     # what the other sections measured took long
+            missing['node, ' + load.name] = str(error)
+    return {'node': runs, 'missing': missing}
 
 
 _RUNS = {'times': _times, 'costs': _costs, 'layers': _layers, 'stages': _stages, 'node': _node}

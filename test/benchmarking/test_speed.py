@@ -164,3 +164,26 @@ def test_the_tool_writes_all_its_files(tmp_path, capsys):
 def test_the_tool_refuses_weights_that_are_not_there(tmp_path, capsys):
     assert benchmark.main(['--costs', '--out', str(tmp_path), '--weights', str(tmp_path / 'no.npz')]) == 2
     assert 'no.npz' in capsys.readouterr().err
+
+
+def test_without_ros_the_node_is_left_out_unless_asked_for(tmp_path, capsys, monkeypatch):
+    def find(name, found=benchmark.importlib.util.find_spec):
+        return None if name == 'rclpy' else found(name)
+    monkeypatch.setattr(benchmark.importlib.util, 'find_spec', find)
+    assert benchmark.main(['--node', '--out', str(tmp_path)]) == 2
+    assert '--node needs ROS 2' in capsys.readouterr().err
+    sections = benchmark._sections(benchmark._parser().parse_args([]))
+    assert 'node' not in sections and 'times' in sections
+
+
+def test_a_load_that_fails_does_not_take_the_rest_with_it(tmp_path, monkeypatch):
+    pytest.importorskip('rclpy')
+    from enet_ros.benchmarking import node
+
+    def fails(load, parameters, folder, seconds):
+        raise benchmark.InputError('no label')
+    monkeypatch.setattr(node, 'measure', fails)
+    assert benchmark.main(['--node', '--quick', '--out', str(tmp_path)]) == 0
+    written = json.loads((tmp_path / 'benchmark.json').read_text())
+    assert written['node'] == [] and len(written['missing']) == len(node.QUICK_LOADS)
+    assert 'no label' in (tmp_path / 'benchmark.md').read_text()
