@@ -146,7 +146,9 @@ class SegmentationNode(ManagedNode):
         """Count a frame on which the engine (or publishing) failed; the next one gets its chance."""
         self._last_error = '{}: {}'.format(type(error).__name__, ' '.join(str(error).split()))
         self._teller.error('a frame failed: {}'.format(self._last_error))
-        self._cameras[frame.camera].drop(frame, 'engine_error', error=self._last_error)
+        camera = self._cameras.get(frame.camera)
+        if camera is not None:      # an engine that did not end in time outlives its cameras
+            camera.drop(frame, 'engine_error', error=self._last_error)
 
     def _drop(self, frames: List[Frame]) -> None:
         for frame in frames:

@@ -46,7 +46,8 @@ def car(new_domain: Callable[[], int], random_weights: Path, files: Path) -> Ite
         'weights:={}'.format(random_weights), 'engine:=torch', 'threads:=1', 'autostart:=false',
         'cameras:=[front, rear/left]', 'image_transport:=compressed', 'label_encoding:=8UC1',
         'ego_mask:={}'.format(files / 'bonnet.png'), 'output_classes:={}'.format(files / 'costmap.yaml'),
-        'qos_overrides./car/front/image/compressed.subscription.reliability:=best_effort']
+        'qos_overrides./car/front/image/compressed.subscription.reliability:=best_effort',
+        'qos_overrides./car/segmentation_node/front/overlay.publisher.reliability:=best_effort']
     with Process('segmentation_node', domain, parameters, ['__ns:=/car']) as process, \
             Observer(domain) as observer:
         def change(transition: int) -> bool:
@@ -69,6 +70,11 @@ def test_two_cameras_compressed_masked_and_grouped(car: Any, random_weights: Pat
     assert state_of(observer) == State.PRIMARY_STATE_INACTIVE
     assert observer.node.count_subscribers('/car/front/image/compressed') == 0
     assert change(Transition.TRANSITION_ACTIVATE)
+
+    [info] = observer.node.get_publishers_info_by_topic(NODE + '/front/overlay')
+    assert info.qos_profile.reliability.name == 'BEST_EFFORT'
+    [info] = observer.node.get_publishers_info_by_topic(NODE + '/front/labels')
+    assert info.qos_profile.reliability.name == 'RELIABLE'
 
     front_labels = observer.listen(Image, NODE + '/front/labels')
     rear_labels = observer.listen(Image, NODE + '/rear/left/labels')
