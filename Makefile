@@ -35,7 +35,7 @@ benchmark: .venv/.test
 	@$(VENV)/python -m enet_ros benchmark $(ARGS)
 
 test: .venv/.test
-	@$(VENV)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	@OMP_NUM_THREADS=1 $(VENV)/python -m pytest -n $(WORKERS) --dist loadfile --max-worker-restart 0 $(ARGS)
 
 soak: .venv/.runtime
 	@ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST $(VENV)/python -m enet_ros soak \
