@@ -192,13 +192,10 @@ def _chunks_fit(data: memoryview) -> bool:
     OpenCV allocates what a chunk claims before it looks: a hundred bytes cost two gigabytes.
     """
     at = 8
-    while data[:4] == b'\x89PNG' and at < len(data):
-        end = at + 12 + int.from_bytes(data[at:at + 4], 'big')
-        if at + 12 > len(data) or end > len(data):
-            return False
+    while data[:4] == b'\x89PNG' and at + 12 <= len(data):
         if data[at + 4:at + 8] == b'IEND':
             return True
-        at = end
+        at += 12 + int.from_bytes(data[at:at + 4], 'big')
     return data[:4] != b'\x89PNG'
 
 

@@ -69,6 +69,16 @@ def test_clock_trouble_never_enters_the_numbers() -> None:
     assert sum('left out' in note for note in summary['notes']) == 2
 
 
+def test_frames_sent_twice_hide_no_loss() -> None:
+    """Repeats are left out, and the frames missing between are found all the same."""
+    kept = [index for index in range(100) if index % 10 != 5]
+    rows = [row(2 * number + again, index * 100.0, 20, stamps.REPEATED if again else stamps.OK)
+            for number, index in enumerate(kept) for again in (0, 1)]
+    summary = summarise(rows)
+    assert summary['clock'] == {'repeated': 90} and summary['frames_missing'] == 10
+    assert summary['latency_ms']['count'] == 90
+
+
 def test_a_bag_that_loops() -> None:
     """Each round is a schedule of its own: the jump back is neither a gap nor a delay."""
     rows = [row(index, (index % 100) * 100.0, 20, stamps.BACKWARD if index in (100, 200) else stamps.OK)

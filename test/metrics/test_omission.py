@@ -37,6 +37,12 @@ def test_late_stamps_are_no_loss() -> None:
     assert len(find_missing(stamps, 33.3e6, 10**10).missing) == 0
 
 
+def test_schedule_follows_a_period_that_is_a_little_wrong() -> None:
+    """A thousandth of error over 3000 frames is three periods, and no missing frame."""
+    assert find_missing([int(index * 33.3e6) for index in range(3000)], 33.2667e6, 10**10).missing == []
+    assert find_missing([int(index * 33.3e6) for index in range(3000)], 33.3333e6, 10**10).missing == []
+
+
 def test_one_long_run_of_loss() -> None:
     """Five hundred frames in one gap are five hundred frames, not about that."""
     stamps, _ = _camera(100e6, 1000, 0.0, 0.04, 1)
