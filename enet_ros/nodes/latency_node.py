@@ -32,7 +32,7 @@ from .telling import Teller
 _LEVELS = {'OK': DiagnosticStatus.OK, 'WARN': DiagnosticStatus.WARN, 'ERROR': DiagnosticStatus.ERROR}
 _LONGEST_NAME = 256
 _ONLY_CAMERA = 'camera'     # what segmentation_node calls the one on `image`
-_BURST = 100        # timings that may wait here: a superseded run of them comes at once
+_BURST = 1000        # timings that may wait here: a superseded run of them comes at once
 
 
 class LatencyNode(Node):

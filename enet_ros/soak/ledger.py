@@ -43,6 +43,7 @@ class Ledger:
         self._told: Dict[FrameKey, Told] = {}
         self._sizes: Dict[FrameKey, Tuple[int, int]] = {}
         self._outages: List[Tuple[float, float]] = []
+        self._ends: List[Tuple[float, float]] = []
 
     def told(self, key: FrameKey, outcome: str, sequence: int) -> None:
         """Take what the node's timing says about a frame."""
@@ -57,12 +58,15 @@ class Ledger:
         if size != height * width:
             self.wrong.append('labels of frame {} hold {} bytes, not {}x{}'.format(key, size, height, width))
 
-    def outage(self, begin: float, up: float) -> None:
+    def outage(self, begin: float, up: float, ended: bool = False) -> None:
         """Note that the node went down at `begin` and was told to come up again at `up`, monotonic seconds.
 
-        For each camera the outage lasts until the first frame sent after `up` that was told.
+        For each camera the outage lasts until the first frame sent after `up` that was told. Where
+        the process was `ended`, frames that it held went with it; otherwise it must tell of them.
         """
         self._outages.append((begin, up))
+        if ended:
+            self._ends.append((begin, up))
 
     @property
     def frames_told(self) -> int:
@@ -104,7 +108,7 @@ class Ledger:
                 continue
             out = _within(missing, outages)
             skipped = told.sequence - previous - 1
-            silent = len(missing) - out if skipped < 0 else skipped
+            silent = len(missing) - out if skipped < 0 else max(0, skipped - _within(missing, self._ends))
             if skipped > len(missing) or (skipped < 0 and not any(
                     begin <= frame.at <= end for begin, end in outages)):
                 self.wrong.append('frame {} is number {} after {}'.format(frame.key, told.sequence, previous))

@@ -153,7 +153,7 @@ class Soak:
         if how == signal.SIGTERM and code != 0:
             self._watcher.ledger.wrong.append('exit code {} after SIGTERM'.format(code))
         up = time.monotonic()
-        self._watcher.ledger.outage(began, up)
+        self._watcher.ledger.outage(began, up, ended=True)
         self._start_node()
 
     def _deactivate(self) -> None:

@@ -60,6 +60,15 @@ def test_lost_in_transport_against_kept_silent() -> None:
     assert tail['lost_without_reason'] == 1
 
 
+def test_what_a_killed_node_held_went_with_it() -> None:
+    """A frame at work when the process ends, later ones told already; a mere pause explains nothing."""
+    told = {0: ('segmented', 0), 1: ('superseded', 1), 3: ('superseded', 3), 5: ('segmented', 0)}
+    for ended, lost in ((True, 0), (False, 1)):
+        ledger = _ledger(told)
+        ledger.outage(1.5, 4.5, ended)
+        assert ledger.balance(_frames(6))['lost_without_reason'] == lost
+
+
 def test_outage_explains_only_its_own_time() -> None:
     """Frames around a restart are explained, a restart that nobody ordered is not."""
     told = {0: ('segmented', 0), 1: ('segmented', 1), 6: ('segmented', 0), 7: ('segmented', 1)}
