@@ -18,22 +18,27 @@ class Teller:
 
     def warn(self, text: str, kind: str = '') -> None:
         """Log a warning; texts that differ only in numbers are one kind unless `kind` says otherwise."""
-        self._tell(self._logger.warning, text, kind)
+        news = self._news(text, kind)
+        if news:
+            self._logger.warning(news)
 
     def error(self, text: str, kind: str = '') -> None:
         """Log an error, as `warn` does."""
-        self._tell(self._logger.error, text, kind)
+        news = self._news(text, kind)
+        if news:    # a line of its own: rclpy raises where one line logs at two severities
+            self._logger.error(news)
 
-    def _tell(self, log: Callable[[str], Any], text: str, kind: str) -> None:
+    def _news(self, text: str, kind: str) -> str:
+        """Return the line to log; empty where it was said less than a minute ago."""
         text = ' '.join(text.split())
         key = kind or re.sub(r'\d+', '#', text)[:200]
         now = self._clock()
         told = self._told.get(key)
         if told is not None and now - told[0] < REPEAT_SECONDS:
             told[1] += 1
-            return
+            return ''
         if len(self._told) >= 1000:     # hostile input invents kinds without end
             self._told.clear()
         repeated = ' ({} more times in between)'.format(int(told[1])) if told and told[1] else ''
         self._told[key] = [now, 0]
-        log(text + repeated)
+        return text + repeated
