@@ -78,6 +78,16 @@ def segmenter(random_weights: Path) -> Iterator[Segmenter]:
         yield opened
 
 
+def met_camera(stage: Stage, **options: Any) -> Any:
+    """Return a publisher of images that has met the node, and the node it."""
+    publisher = stage.observer.camera(**options)
+    del stage.diagnostics[:]
+    stage.observer.wait(lambda: any(
+        values_of(status).get('publishers') == '1' for message in stage.diagnostics
+        for status in message.status), 'the node to meet the camera')
+    return publisher
+
+
 def play(stage: Stage, camera: Any, messages: List[Image]) -> List[Image]:
     """Publish one image after the other, each once the one before is labelled."""
     first = len(stage.labels)
@@ -90,7 +100,7 @@ def play(stage: Stage, camera: Any, messages: List[Image]) -> List[Image]:
 def test_labels_are_the_librarys_with_stamp_frame_and_size_of_the_image(
         quiet: Stage, segmenter: Segmenter) -> None:
     street = SyntheticStreet((90, 151), frames=4)
-    camera = quiet.observer.camera()
+    camera = met_camera(quiet)
     images = [street[index].image for index in range(4)]
     messages = [image_message(images[0], 5), image_message(images[1][:, :, ::-1], 10 ** 18 + 1, 'bgr8'),
                 image_message(images[2], 1234567890123456789, padding=7),
@@ -107,7 +117,7 @@ def test_labels_are_the_librarys_with_stamp_frame_and_size_of_the_image(
 
 def test_camvid_frames_come_back_one_for_one(quiet: Stage, camvid_root: Path, segmenter: Segmenter) -> None:
     frames = open_dataset(camvid_root, 'val')
-    camera = quiet.observer.camera()
+    camera = met_camera(quiet)
     images = [frames[index].image for index in range(12)]
     messages = [image_message(image, stamp) for image, stamp in zip(images, stamps(12))]
     received = play(quiet, camera, messages)
@@ -118,7 +128,7 @@ def test_camvid_frames_come_back_one_for_one(quiet: Stage, camvid_root: Path, se
 
 def test_a_burst_is_accounted_for_and_the_newest_frame_wins(quiet: Stage) -> None:
     image = SyntheticStreet((96, 128), frames=1)[0].image
-    camera = quiet.observer.camera(depth=50)
+    camera = met_camera(quiet, depth=50)
     before = values_of(quiet.observer.wait(
         lambda: diagnostics(quiet.diagnostics).get('camera'), 'diagnostics'))
     for stamp in stamps(40):
@@ -165,7 +175,7 @@ def gain(before: Any, after: Any, key: str) -> int:
 
 def test_timing_marks_follow_each_other(quiet: Stage) -> None:
     image = SyntheticStreet((96, 128), frames=1)[0].image
-    camera = quiet.observer.camera()
+    camera = met_camera(quiet)
     message = image_message(image, 2 * 10 ** 18 + 7)
     play(quiet, camera, [message])
     timing = quiet.observer.wait(lambda: quiet.timing and quiet.timing[0], 'timing')
@@ -182,7 +192,7 @@ def test_timing_marks_follow_each_other(quiet: Stage) -> None:
 
 def test_bad_images_are_refused_counted_and_told_once(quiet: Stage) -> None:
     good = SyntheticStreet((64, 80), frames=1)[0].image
-    camera = quiet.observer.camera()
+    camera = met_camera(quiet)
     short, zero, unknown = (image_message(good, 10 + index) for index in range(3))
     short.data = short.data[:-1]
     zero.height = zero.width = zero.step = 0
@@ -212,7 +222,7 @@ def test_the_cameras_reliability_is_followed(quiet: Stage) -> None:
         return [info.qos_profile.reliability.name for info in node.get_subscriptions_info_by_topic('/image')]
 
     for reliable, name in ((False, 'BEST_EFFORT'), (True, 'RELIABLE'), (False, 'BEST_EFFORT')):
-        camera = quiet.observer.camera(reliable=reliable)
+        camera = met_camera(quiet, reliable=reliable)
         quiet.observer.wait(lambda: reliabilities() == [name], 'a subscription ' + name)
         quiet.observer.wait(lambda: camera.get_subscription_count() == 1, 'the match')
         play(quiet, camera, [image_message(image, 50)])
@@ -228,7 +238,7 @@ def test_parameters_change_while_running_and_describe_themselves(quiet: Stage, s
         return ParameterValue(type=ParameterType.PARAMETER_DOUBLE, double_value=value)
 
     image = SyntheticStreet((96, 128), frames=1)[0].image
-    camera = quiet.observer.camera()
+    camera = met_camera(quiet)
     overlays = quiet.observer.listen(Image, NODE + '/overlay')
     quiet.observer.wait(lambda: quiet.observer.node.count_subscribers(NODE + '/overlay') == 1, 'a listener')
     assert set_parameter('overlay_alpha', number(0.25)).successful
@@ -268,7 +278,7 @@ def test_parameters_change_while_running_and_describe_themselves(quiet: Stage, s
 def test_unheard_images_are_not_segmented(quiet: Stage) -> None:
     observer = quiet.observer
     image = SyntheticStreet((64, 80), frames=1)[0].image
-    camera = observer.camera()
+    camera = met_camera(quiet)
     before = values_of(observer.wait(lambda: diagnostics(quiet.diagnostics).get('camera'), 'diagnostics'))
 
     def listened() -> str:

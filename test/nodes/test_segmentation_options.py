@@ -5,7 +5,7 @@ from typing import Any, Callable, Iterator
 
 import cv2
 from diagnostic_msgs.msg import DiagnosticArray
-from harness import Observer, Process, outcomes, pixels_of, stamp_ns, verdict
+from harness import Observer, Process, diagnostics, outcomes, pixels_of, stamp_ns, values_of, verdict
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 import numpy as np
@@ -80,12 +80,18 @@ def test_two_cameras_compressed_masked_and_grouped(car: Any, random_weights: Pat
     rear_labels = observer.listen(Image, NODE + '/rear/left/labels')
     overlays = observer.listen(CompressedImage, NODE + '/rear/left/overlay/compressed')
     timing = observer.listen(DiagnosticArray, NODE + '/timing')
+    statuses = observer.listen(DiagnosticArray, '/diagnostics')
     front = observer.camera('/car/front/image/compressed', kind=CompressedImage)
     rear = observer.camera('/car/rear/left/image/compressed', kind=CompressedImage)
     [info] = observer.node.get_subscriptions_info_by_topic('/car/front/image/compressed')
     assert info.qos_profile.reliability.name == 'BEST_EFFORT'   # the override, though the camera is reliable
     [info] = observer.node.get_subscriptions_info_by_topic('/car/rear/left/image/compressed')
     assert info.qos_profile.reliability.name == 'RELIABLE'
+
+    # The front's subscription is older than its camera: the camera meets it before it meets the camera.
+    for name in ('front', 'rear/left'):
+        observer.wait(lambda: name in diagnostics(statuses) and values_of(
+            diagnostics(statuses)[name])['publishers'] == '1', 'the node to meet ' + name)
 
     pictures = [encode_jpeg(SyntheticStreet((96, 120), seed=seed, frames=1)[0].image) for seed in (1, 2)]
     for stamp, publisher, picture in ((7, front, pictures[0]), (8, rear, pictures[1])):
