@@ -19,9 +19,18 @@ EXIT_INTERRUPTED = 130  # 128 + SIGINT, as a shell
 Main = Callable[[Optional[List[str]]], Optional[int]]
 
 
+class _Help(argparse.ArgumentDefaultsHelpFormatter):
+    """Shows defaults where there are any."""
+
+    def _get_help_string(self, action: argparse.Action) -> Optional[str]:
+        if action.default is None or action.default is False:
+            return action.help
+        return super()._get_help_string(action)
+
+
 def parser(name: str, description: str, **options: Any) -> argparse.ArgumentParser:
     """Return an argument parser that shows defaults and has ``--json FILE``."""
-    options.setdefault('formatter_class', argparse.ArgumentDefaultsHelpFormatter)
+    options.setdefault('formatter_class', _Help)
     made = argparse.ArgumentParser(prog=f'enet_ros {name}', description=description, **options)
     made.add_argument('--json', metavar='FILE', type=Path, default=argparse.SUPPRESS,
                       help='write the result for machines')
