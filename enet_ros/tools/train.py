@@ -3,11 +3,13 @@
 import argparse
 from pathlib import Path
 import sys
+import threading
 from typing import Any, Dict, List, Optional, Tuple
 
 from .. import weights
 from ..classes import MAX_CLASSES, ClassTable
 from ..datasets import Dataset, open_dataset
+from ..errors import InputError
 from . import cli
 
 
@@ -103,6 +105,10 @@ def _lead(arguments: argparse.Namespace, argv: List[str]) -> int:
     followers = parallel.follow(group, _follow, argv)
     try:
         return _train(argv, group)
+    except threading.BrokenBarrierError:
+        codes = ', '.join(str(process.exitcode) for process in followers)
+        raise InputError('a process of the training ended early (exit codes: {}); its last checkpoint '
+                         'is in the output folder, the same command continues'.format(codes)) from None
     finally:
         group.leave()
         for process in followers:

@@ -5,6 +5,7 @@ layer, these processes once a step.
 """
 
 import multiprocessing
+from multiprocessing import connection
 from multiprocessing.context import SpawnProcess
 import threading
 from typing import Any, Callable, Iterable, List, Tuple
@@ -69,7 +70,21 @@ def follow(group: Group, work: Callable[[Group, Any], None], argument: Any) -> L
                  for rank in range(1, group.size)]
     for process in followers:
         process.start()
+    threading.Thread(target=_watch, args=(group, followers), daemon=True).start()
     return followers
+
+
+def _watch(group: Group, followers: List[SpawnProcess]) -> None:
+    """End the others' waiting when a process dies, killed for memory for example."""
+    waiting = list(followers)
+    while waiting:
+        connection.wait([process.sentinel for process in waiting])
+        for process in waiting:
+            process.join(0)
+        if any(process.exitcode for process in waiting):
+            group.leave()
+            return
+        waiting = [process for process in waiting if process.exitcode is None]
 
 
 def _run(group: Group, rank: int, work: Callable[[Group, Any], None], argument: Any) -> None:

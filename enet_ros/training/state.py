@@ -80,4 +80,5 @@ def _fill(trainer: 'Trainer', state: Dict[str, Any]) -> None:
     trainer.epoch, trainer.elapsed, trainer.scores = state['epoch'], state['elapsed'], state['scores']
     rank = 0 if trainer.group is None else trainer.group.rank
     random = state['random'].cpu()
-    torch.set_rng_state(random[min(rank, len(random) - 1)])
+    # A copy: torch 2.13 reads beyond a state that is a view into another tensor.
+    torch.set_rng_state(random[min(rank, len(random) - 1)].clone())

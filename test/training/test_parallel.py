@@ -2,9 +2,11 @@
 
 import copy
 from pathlib import Path
+import signal
 import threading
 
 import cv2
+from dying import die
 import numpy as np
 import pytest
 import torch
@@ -12,7 +14,17 @@ from torch import nn
 
 from enet_ros import weights
 from enet_ros.tools import train
-from enet_ros.training.parallel import Group
+from enet_ros.training.parallel import Group, follow
+
+
+def test_a_process_that_dies_ends_the_waiting() -> None:
+    """The leader does not wait for a process that was killed."""
+    group = Group(2, 1)
+    (follower,) = follow(group, die, None)
+    with pytest.raises(threading.BrokenBarrierError):
+        group.agree(1.0)
+    follower.join(60)
+    assert follower.exitcode == -signal.SIGKILL
 
 
 def test_gradients_are_averaged_and_the_leader_s_share_holds() -> None:
