@@ -87,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     add('--no-compile', dest='compile', action='store_false', help='do not')
     add('--threads', type=_positive, help='threads of torch on the CPU, in each process')
     add('--processes', type=_positive, default=1,
-        help='share every batch among so many processes: faster than threads where the CPU is busy')
+        help='share every batch among so many processes, which wait for one another once a step')
     add('--device', default='auto', help='auto, cpu, cuda, cuda:1, ...')
     return parser
 

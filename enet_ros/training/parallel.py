@@ -1,7 +1,7 @@
 """Data-parallel training on the CPU: processes of few threads that average their gradients once a step.
 
-On a machine that others use too, this beats more threads by far: threads wait for one another at every
-layer, these processes once a step.
+Threads wait for one another at every layer, these processes once a step, which matters where other work
+keeps the cores busy.
 """
 
 import multiprocessing
