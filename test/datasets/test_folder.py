@@ -58,7 +58,8 @@ def test_splits_by_folder_and_by_list(tmp_path: Path) -> None:
     for name in ('two', 'three'):
         trees.write(own / 'images' / 'val' / (name + '.png'), trees.photo(8, 8))
         trees.write(own / 'masks' / 'val' / (name + '_mask.png'), np.zeros((8, 8), np.uint8))
-    assert open_dataset(own, 'val').names() == ['three', 'two'] and open_dataset(own, 'val')[0].label.max() == 0
+    assert open_dataset(own, 'val').names() == ['three', 'two']
+    assert open_dataset(own, 'val')[0].label.max() == 0
     trees.text(own / 'train.txt', 'one.jpg\n')
     assert open_dataset(own, 'train').names() == ['one']
     trees.text(own / 'train.txt', 'four.jpg\n')

@@ -108,7 +108,8 @@ def camvid_segnet(root: Path, split: str = 'train', names=('0001TP_006720', '000
     for name in names:
         write(root / split / (name + '.png'), photo(4, 12))
         write(root / (split + 'annot') / (name + '.png'), values)
-    lines = ['/SegNet/CamVid/{0}/{1}.png /SegNet/CamVid/{0}annot/{1}.png'.format(split, name) for name in names]
+    lines = ['/SegNet/CamVid/{0}/{1}.png /SegNet/CamVid/{0}annot/{1}.png'.format(split, name)
+             for name in names]
     text(root / (split + '.txt'), '\n'.join(lines) + '\n')
     return root
 
@@ -186,5 +187,6 @@ def sun_rgbd(root: Path, layout: str) -> Path:
                 # The frame's number in the first row tells a mixed-up pair.
                 marked = values.copy()
                 marked[0] = 1 if split == 'train' else 2
-                write(root / 'sunrgbd_train_test_labels' / 'img-{:06d}.png'.format(first + number - 1), marked)
+                write(root / 'sunrgbd_train_test_labels' / 'img-{:06d}.png'.format(first + number - 1),
+                      marked)
     return root
