@@ -5,7 +5,8 @@ from pathlib import Path
 import random
 import threading
 import time
-from typing import Any, Callable, Dict, Iterator
+from typing import Any, Callable, Dict, Iterator, List
+import weakref
 
 import pytest
 
@@ -20,6 +21,7 @@ from sensor_msgs.msg import Image  # noqa: E402
 
 from enet_ros.nodes.runtime import Stop  # noqa: E402
 from enet_ros.nodes.segmentation_node import SegmentationNode  # noqa: E402
+from enet_ros.segmenter import Segmenter  # noqa: E402
 
 CONFIGURE, CLEANUP, ACTIVATE, DEACTIVATE = 1, 2, 3, 4
 LEGAL = {('unconfigured', CONFIGURE): 'inactive', ('inactive', CLEANUP): 'unconfigured',
@@ -30,6 +32,7 @@ class Bench:
     """A node, a camera that never rests, and a listener, on one executor."""
 
     def __init__(self, weights: Path) -> None:
+        self.others = weakref.WeakSet(_segmenters())    # of earlier tests, on their way out
         rclpy.init(args=['--ros-args', '-p', 'weights:={}'.format(weights), '-p', 'engine:=torch',
                          '-p', 'threads:=1', '-p', 'autostart:=false'])
         self.node = SegmentationNode(Stop())
@@ -76,7 +79,7 @@ class Bench:
         return {'threads': threading.active_count(), 'publishers': len(list(self.node.publishers)),
                 'subscriptions': len(list(self.node.subscriptions)), 'timers': len(list(self.node.timers)),
                 'services': len(list(self.node.services)),
-                'segmenters': sum(type(thing).__name__ == 'Segmenter' for thing in gc.get_objects())}
+                'segmenters': sum(segmenter not in self.others for segmenter in _segmenters())}
 
     def send_until(self, condition: Callable[[], bool]) -> None:
         """Send until a condition holds."""
@@ -104,6 +107,10 @@ def bench(ros_env: Dict[str, str], random_weights: Path) -> Iterator[Bench]:
     made = Bench(random_weights)
     yield made
     made.close()
+
+
+def _segmenters() -> List[Segmenter]:
+    return [thing for thing in gc.get_objects() if isinstance(thing, Segmenter)]
 
 
 def _memory_mb() -> float:
