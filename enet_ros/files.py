@@ -1,8 +1,9 @@
-"""Reading files that others made: regular ones only, and never more than expected."""
+"""Reading files that others made, regular ones of an expected size only; writing ours whole or not at all."""
 
 import os
 from pathlib import Path
 import stat
+import tempfile
 from typing import BinaryIO, Union
 
 from .errors import InputError
@@ -35,3 +36,28 @@ def read_bytes(path: Union[str, Path], most: int, what: str) -> bytes:
             return file.read(most)
         except OSError as error:
             raise InputError(f'{path}: {error.strerror}') from None
+
+
+def write_bytes(path: Union[str, Path], content: bytes, what: str) -> None:
+    """Write a file atomically, and its folder where it is missing; InputError says that `what` was not."""
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace(path, content)
+    except OSError as error:
+        raise InputError(f'{path}: {error.strerror}; {what} not written') from None
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Put a file into its folder whole, or leave what was there; OSError where that fails."""
+    handle, temporary = tempfile.mkstemp(prefix=path.name, dir=str(path.parent))
+    try:
+        with os.fdopen(handle, 'wb') as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())     # a robot's power goes off at any time
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, str(path))
+    except BaseException:
+        os.unlink(temporary)
+        raise

@@ -5,7 +5,6 @@ import io
 import json
 import os
 from pathlib import Path
-import tempfile
 from typing import Any, Dict, Mapping, Optional, Tuple, Union
 import zipfile
 
@@ -106,23 +105,13 @@ def save(path: Union[str, Path], checkpoint: Checkpoint, dtype: Any = np.float16
     Matrices and kernels are stored as `dtype` (float16 or float32); vectors, such as the statistics
     of a batch norm, always as float32: they are few, and a small variance would be lost in float16.
     """
-    path = Path(path)
     stored = {name: array.astype(dtype if array.ndim > 1 else np.float32)
               for name, array in checkpoint.arrays.items()}
     packed = _pack(Checkpoint(stored, checkpoint.metadata, str(path)))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=path.name, dir=str(path.parent))
-        try:
-            with os.fdopen(handle, 'wb') as file:
-                file.write(packed)
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, str(path))
-        except BaseException:
-            os.unlink(temporary)
-            raise
-    except OSError as error:
-        raise WeightsError(f'{path}: {error.strerror}; the weights were not written') from None
+        files.write_bytes(path, packed, 'the weights were')
+    except InputError as error:
+        raise WeightsError(str(error)) from None
 
 
 def _locate(name: Union[str, Path]) -> Path:

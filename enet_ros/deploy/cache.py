@@ -12,11 +12,11 @@ import hashlib
 import json
 import os
 from pathlib import Path
-import tempfile
 import time
 from typing import Any, Dict, Iterator, Mapping, Optional
 
 from ..errors import InputError
+from ..files import replace
 
 #: Where engines are kept if nobody says otherwise; the container sets it to its volume.
 ENVIRONMENT = 'ENET_ENGINE_CACHE'
@@ -63,8 +63,8 @@ class EngineCache:
         record = dict(facts, key=dict(key), plan_sha256=hashlib.sha256(plan).hexdigest(), bytes=len(plan))
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            _replace(path, plan)
-            _replace(path.with_suffix('.json'), (json.dumps(record, indent=2) + '\n').encode('utf-8'))
+            replace(path, plan)
+            replace(path.with_suffix('.json'), (json.dumps(record, indent=2) + '\n').encode('utf-8'))
         except OSError as error:
             raise _unwritable(self.folder, error) from None
         return path
@@ -96,20 +96,6 @@ def default_folder() -> Path:
 
 def _canonical(key: Mapping[str, Any]) -> str:
     return json.dumps(dict(key), sort_keys=True)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(prefix=path.name, dir=str(path.parent))
-    try:
-        with os.fdopen(handle, 'wb') as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())     # a robot's power goes off at any time
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, str(path))
-    except BaseException:
-        os.unlink(temporary)
-        raise
 
 
 def _locked(handle: int) -> bool:

@@ -1,12 +1,10 @@
 """The report: one HTML file that needs nothing else, not even a network."""
 
-import os
 from pathlib import Path
-import tempfile
 from typing import Any, Dict, List, Mapping, Optional, Union
 
 from ..classes import ClassTable
-from ..errors import InputError
+from ..files import write_bytes
 from ..metrics.gallery import Gallery
 from . import charts, tables
 from .comparison import check, compare, signed
@@ -26,16 +24,7 @@ def write_report(path: Union[str, Path], result: Mapping[str, Any], gallery: Opt
     file cannot be written or `other` cannot be compared.
     """
     text = render(result, gallery, title, latency, other, other_name)
-    path = Path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=path.name, dir=str(path.parent))
-        with os.fdopen(handle, 'w', encoding='utf-8') as file:
-            file.write(text)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, str(path))
-    except OSError as error:
-        raise InputError('{}: {}; the report was not written'.format(path, error.strerror)) from None
+    write_bytes(path, text.encode('utf-8'), 'the report was')
 
 
 def render(result: Mapping[str, Any], gallery: Optional[Gallery] = None, title: str = '',

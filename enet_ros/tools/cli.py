@@ -7,10 +7,10 @@ import math
 import os
 from pathlib import Path
 import sys
-import tempfile
 from typing import Any, Callable, Iterable, Iterator, List, Optional, TypeVar, Union
 
 from ..errors import InputError
+from ..files import write_bytes
 
 T = TypeVar('T')
 EXIT_INPUT = 2          # bad input, as argparse itself
@@ -78,17 +78,8 @@ def write_json(path: Union[str, Path], data: Any) -> None:
 
     InputError where the file cannot be written.
     """
-    path = Path(path)
     text = json.dumps(plain(data), indent=2, ensure_ascii=False, allow_nan=False) + '\n'
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=path.name, dir=str(path.parent))
-        with os.fdopen(handle, 'w', encoding='utf-8') as file:
-            file.write(text)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, str(path))
-    except OSError as error:
-        raise InputError(f'{path}: {error.strerror}; the result was not written') from None
+    write_bytes(path, text.encode('utf-8'), 'the result was')
 
 
 def plain(value: Any) -> Any:
