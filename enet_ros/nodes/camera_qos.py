@@ -14,6 +14,7 @@ try:
 except ImportError:     # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks
 
+FOLLOW_PERIOD = 0.1     # seconds between looks at who publishes the cameras' images
 RELIABILITIES = {'reliable': ReliabilityPolicy.RELIABLE, 'best_effort': ReliabilityPolicy.BEST_EFFORT}
 HISTORIES = {'keep_last': HistoryPolicy.KEEP_LAST, 'keep_all': HistoryPolicy.KEEP_ALL}
 # Since Iron a callback with two arguments is given the message's numbers.

@@ -24,7 +24,7 @@ from ..metrics.latency_window import LatencyWindow
 from ..metrics.timing import FrameTiming, monotonic_ns
 from ..tools.compare_latency import write_report
 from . import latency_parameters
-from .camera_qos import CameraSubscription
+from .camera_qos import FOLLOW_PERIOD, CameraSubscription
 from .report_process import ReportProcess
 from .runtime import Stop
 from .telling import Teller
@@ -53,6 +53,8 @@ class LatencyNode(Node):
         self._subscribe()
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self.create_timer(1.0, self._every_second, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        # Often: what a camera sends before it is followed is not observed.
+        self.create_timer(FOLLOW_PERIOD, self._follow_cameras, clock=Clock(clock_type=ClockType.STEADY_TIME))
         # A group of its own: while a report is being made, frames go on being recorded.
         self.create_service(Trigger, '~/report', self._on_report,
                             callback_group=MutuallyExclusiveCallbackGroup())
@@ -130,11 +132,13 @@ class LatencyNode(Node):
                 self._observe_images(parameter.value)
         return SetParametersResult(successful=True)
 
+    def _follow_cameras(self) -> None:
+        for subscription in self._images:
+            subscription.follow()
+
     def _every_second(self) -> None:
         now_ns = monotonic_ns()
         self._record(self._join.expire(now_ns), now_ns)
-        for subscription in self._images:
-            subscription.follow()
         silent = None if self._last_frame_ns is None else (now_ns - self._last_frame_ns) / 1e9
         recording = Recording(str(self._writer.path), self._writer.written, self._writer.lost,
                               self._writer.error, silent, self.count_publishers(self._timing_topic),

@@ -12,6 +12,7 @@ from ..segmenter import Segmenter
 from . import outputs, parameters
 from .boxes import Boxes, Frame
 from .camera import Camera
+from .camera_qos import FOLLOW_PERIOD
 from .diagnosis import OK, WARN, CameraState, camera_values, judge_camera, judge_engine, resources
 from .health import Health, Status
 from .lifecycle import ManagedNode
@@ -19,7 +20,6 @@ from .runtime import Stop
 from .telling import Teller
 from .worker import Worker
 
-FOLLOW_PERIOD = 0.1     # seconds between looks at who publishes the cameras' images
 DRAIN_SECONDS = 10.0    # for the frame at hand when the node is deactivated
 RELEASE_SECONDS = 3.0   # for the engine; launch sends SIGTERM after five
 

@@ -31,11 +31,11 @@ class CameraStream:
         pixels = np.random.RandomState(0).randint(0, 256, height * width * 3).astype(np.uint8)
         self._message.data.frombytes(pixels.data)
 
-    def wait_for_listener(self, timeout: float = 60.0) -> None:
-        """Wait until somebody subscribes."""
+    def wait_for_listener(self, count: int = 1, timeout: float = 60.0) -> None:
+        """Wait until so many subscribe."""
         deadline = time.monotonic() + timeout
-        while self._publisher.get_subscription_count() == 0:
-            assert time.monotonic() < deadline, 'nobody subscribes to the camera'
+        while self._publisher.get_subscription_count() < count:
+            assert time.monotonic() < deadline, 'too few subscribe to the camera'
             time.sleep(0.02)
 
     def run(self, slots: int, stop: Optional[threading.Event] = None) -> None:

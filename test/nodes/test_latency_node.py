@@ -90,7 +90,7 @@ def test_records_every_frame_of_a_real_graph(graph: Any, observer: Observer, tmp
     graph.segmentation()
     recorder = graph('latency_node', output=tmp_path / 'run', observe_image=True)
     camera = CameraStream(20.0, skip=lambda index: index > 20 and index % 4 == 1)
-    camera.wait_for_listener()
+    camera.wait_for_listener(count=2)      # the node, and the recorder that observes
     observer.until(lambda: any('no frame yet' in status.message for status in observer.statuses))
     thread = threading.Thread(target=camera.run, args=(120,))
     thread.start()
