@@ -109,16 +109,15 @@ class Segmenter:
         """Bring the engine's answer to the image's size, then group and mask."""
         assert self._fit is not None
         if self.upsample == 'logits':
-            labels = self._fit.argmax_to_image(answer)
-        else:
-            if self._groups is not None:    # at the network's size, where it is cheap
-                answer = self._groups[answer]
-            labels = self._fit.to_image(answer)
-        if self.upsample == 'logits' and self._groups is not None:
-            labels = self._groups[labels]
+            labels = self._grouped(self._fit.argmax_to_image(answer))
+        else:       # grouped at the network's size, where it is cheap
+            labels = self._fit.to_image(self._grouped(answer))
         if self._ego_mask is not None:
             labels[self._mask(labels.shape) != 0] = IGNORE
         return labels
+
+    def _grouped(self, labels: np.ndarray) -> np.ndarray:
+        return labels if self._groups is None else self._groups[labels]
 
     def _mask(self, size: Tuple[int, ...]) -> np.ndarray:
         assert self._ego_mask is not None and self._ego_at_size is not None

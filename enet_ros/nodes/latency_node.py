@@ -119,8 +119,7 @@ class LatencyNode(Node):
         for camera in self._cameras if wanted else ():
             topic = self.resolve_topic_name('/'.join(filter(None, (camera, 'image'))))
             received = partial(self._on_image, camera or _ONLY_CAMERA)
-            self._images.append(CameraSubscription(self, Image, topic, received,
-                                                   lambda: None))
+            self._images.append(CameraSubscription(self, Image, topic, received, lambda: None))
             self._images[-1].open()
 
     def _on_parameters(self, parameters: List[Parameter]) -> SetParametersResult:
