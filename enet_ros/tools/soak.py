@@ -8,21 +8,21 @@ import time
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 from ..errors import InputError
-from ..metrics.percentiles import percentiles
 from ..soak.ledger import Published, read_log
 from ..soak.processes import Child, Usage
+from ..soak.summary import flatness, latency
 from . import cli
 
 CAMERAS = ('front', 'rear', 'left', 'right')
 OVERLOAD = 2.0              # times what the engine holds
 IN_FLIGHT_SECONDS = 1.5     # frames sent that shortly before an outage may go down with it
 CALIBRATION_SECONDS = 5.0
-RESTARTS_UNTIL = 1 / 3      # of the duration; the node of the rest shows whether memory stays flat
-SETTLED_FRAMES = 1000       # after which memory must stay flat
+RESTARTS_UNTIL = 1 / 3      # of the duration; faults without restarts follow
+FAULTS_UNTIL = 2 / 3        # of the duration; the rest is overload alone, in which memory must stay flat
 UP_SECONDS = 90.0
 FOREVER = 1e9
 ERRORS = ('refused', 'engine_error')
-LOAD_NUMBERS = 10**6        # frames of the load are numbered from here, those of the calibration from 0
+FIRST_NUMBERS = {'calibration': 0, 'faults': 10**6, 'overload': 2 * 10**6}      # of a phase's frames
 CONFIGURE, CLEANUP, ACTIVATE, DEACTIVATE = 1, 2, 3, 4       # lifecycle_msgs/Transition
 
 
@@ -36,7 +36,8 @@ class Soak:
         self._cameras = CAMERAS[:options.cameras]
         self._watcher = SoakWatcher(self._cameras)
         self._children: List[Child] = []
-        self._samples: List[Tuple[int, Usage]] = []     # of the node's last life: frames told, usage
+        # Of the node's last life, by phase: frames told, usage.
+        self._samples: Dict[str, List[Tuple[int, Usage]]] = {}
         self._told_before = 0                           # frames told before that life
         self._disturbances: Dict[str, int] = {}
 
@@ -49,12 +50,9 @@ class Soak:
                 '-p', 'cameras:=[{}]'.format(', '.join(self._cameras))], 'latency_node.log')
             held = self._calibrate()
             rate = self._options.overload * held
-            cameras = self._start_cameras(rate, FOREVER, 'load', self._options.share)
-            self._wait(lambda: all(self._log(name, 'load').exists() for name in self._cameras))
-            self._disturb()
-            self._wait(lambda: self._watcher.ledger.frames_told > self._told_before + 100)
-            for camera in cameras:
-                camera.end()
+            duration = self._options.duration
+            self._load('faults', rate, self._options.share, duration * FAULTS_UNTIL, self._disturbed)
+            self._load('overload', rate, 0.0, duration * (1 - FAULTS_UNTIL), _seconds)
             self._settle()
             codes = {'segmentation_node': self._node.end(), 'latency_node': recorder.end()}
             return self._summary(held, rate, codes)
@@ -83,22 +81,34 @@ class Soak:
                 ('input_height', height), ('input_width', width),
                 ('cameras', '[{}]'.format(', '.join(self._cameras))),
                 # No timing may be lost on its way to the ledger, however starved this process is.
-                ('qos_overrides./segmentation_node/timing.publisher.depth', 5000)):
+                ('qos_overrides./segmentation_node/timing.publisher.depth', 1000)):
             arguments += ['-p', '{}:={}'.format(name, value)]
         self._node = self._start('enet_ros', arguments, 'segmentation_node.log')
-        self._samples = []
+        self._samples = {}
         self._told_before = self._watcher.ledger.frames_told
         deadline = time.monotonic() + UP_SECONDS
         while self._watcher.state() != 'active':
             if self._node.returncode is not None or time.monotonic() > deadline:
                 raise InputError('segmentation_node does not come up; see {}'.format(self._node.log))
 
+    def _load(self, phase: str, rate: float, share: float, duration: float,
+              seconds: Callable[[float], Iterator[int]]) -> None:
+        """Let the cameras send for so many `seconds`, and until frames come through again."""
+        cameras = self._start_cameras(rate, FOREVER, phase, share)
+        self._wait(lambda: all(self._log(name, phase).exists() for name in self._cameras))
+        self._told_before = self._watcher.ledger.frames_told
+        for _ in cli.progress(seconds(duration), phase, int(duration), 's'):
+            self._sample(phase)
+        self._wait(lambda: self._watcher.ledger.frames_told > self._told_before + 100)
+        for camera in cameras:
+            camera.end()
+
     def _start_cameras(self, rate: float, seconds: float, phase: str, share: float) -> List[Child]:
         return [self._start('enet_ros.nodes.faulty_camera', [
             name, str(self._log(name, phase)), '--rate', str(rate / len(self._cameras)),
             '--seconds', str(seconds),
             '--seed', str(self._options.seed + index), '--share', str(share),
-            '--first', str(LOAD_NUMBERS if phase == 'load' else 0)], name + '_camera.log')
+            '--first', str(FIRST_NUMBERS[phase])], name + '_camera.log')
             for index, name in enumerate(self._cameras)]
 
     def _log(self, camera: str, phase: str) -> Path:
@@ -114,28 +124,29 @@ class Soak:
         del self._watcher.timings[:]
         return 1e9 / services[len(services) // 2]
 
-    def _disturb(self) -> None:
-        """Do to the graph what the seed says, while the cameras send."""
-        chance, duration = random.Random(self._options.seed), self._options.duration
+    def _disturbed(self, duration: float) -> Iterator[int]:
+        """Do to the graph what the seed says; yield at every second."""
+        chance = random.Random(self._options.seed)
         restarting: List[Callable[[], None]] = [self._kill, self._deactivate, self._terminate, self._clean_up,
                                                 self._visit]
         lasting: List[Callable[[], None]] = [self._deactivate, self._visit]
-        began, pause = time.monotonic(), max(5.0, duration / 30)
+        began, pause = time.monotonic(), max(5.0, self._options.duration / 30)
         following, queue = began + pause, list(restarting)
-        for _ in cli.progress(_seconds(int(duration), began), 'soak', int(duration), 's'):
+        for second in _seconds(duration):
             if time.monotonic() > following:
                 if not queue:
-                    early = time.monotonic() - began < duration * RESTARTS_UNTIL
+                    early = time.monotonic() - began < self._options.duration * RESTARTS_UNTIL
                     queue = list(restarting if early else lasting)
                     chance.shuffle(queue)
                 queue.pop(0)()
                 following = time.monotonic() + pause * chance.uniform(0.7, 1.3)
-            self._sample()
+            yield second
 
-    def _sample(self) -> None:
+    def _sample(self, phase: str) -> None:
         usage = self._node.usage()
         if usage is not None:
-            self._samples.append((self._watcher.ledger.frames_told - self._told_before, usage))
+            self._samples.setdefault(phase, []).append(
+                (self._watcher.ledger.frames_told - self._told_before, usage))
 
     def _count(self, what: str) -> None:
         self._disturbances[what] = self._disturbances.get(what, 0) + 1
@@ -184,11 +195,10 @@ class Soak:
         while self._watcher.ledger.frames_told != before:
             before = self._watcher.ledger.frames_told
             time.sleep(2.5)     # longer than the period of /diagnostics, whose last word counts
-            self._sample()
 
     def _summary(self, held: float, rate: float, codes: Dict[str, int]) -> Dict[str, Any]:
         published: List[Published] = []
-        for phase in ('calibration', 'load'):
+        for phase in FIRST_NUMBERS:
             for camera in self._cameras:
                 published += read_log(self._log(camera, phase), camera)
         for name, code in codes.items():
@@ -199,37 +209,14 @@ class Soak:
             seed=self._options.seed, duration_s=self._options.duration, engine_rate_hz=held,
             camera_rate_hz=rate, disturbances=self._disturbances,
             errors_survived=sum(summary['dropped_by'].get(reason, 0) for reason in ERRORS),
-            **self._latency(rate), **self._flatness())
+            **latency(self._watcher.timings, len(self._cameras) / rate), **flatness(self._samples))
         return summary
 
-    def _latency(self, rate: float) -> Dict[str, Any]:
-        """Return the labels' age and whether overload kept within its bound."""
-        timings = [timing for timing in self._watcher.timings if timing.stamp_ns and timing.age_ns is not None
-                   and 0 < timing.age_ns < 4 * 10**9]       # stamps moved by faults lie outside
-        ages = percentiles([timing.age_ns / 1e6 for timing in timings])
-        engine = percentiles([timing.duration_ns('taken', 'published') / 1e6 for timing in timings])
-        result: Dict[str, Any] = {'latency_ms': ages, 'engine_ms': engine}
-        if ages['p99'] is not None:
-            bound = 2 * engine['p99'] + 1e3 * len(self._cameras) / rate
-            result.update(p99_bound_ms=bound, p99_within_bound=ages['p99'] <= bound,
-                          p99_over_p50=ages['p99'] / ages['p50'])
-        return result
 
-    def _flatness(self) -> Dict[str, Any]:
-        """Compare memory and threads of the node's last life, settled and at its end."""
-        settled = [usage for frames, usage in self._samples if frames >= SETTLED_FRAMES]
-        if len(settled) < 2:
-            return {'memory_growth': None, 'threads': self._samples[-1][1].threads if self._samples else None}
-        first, last = settled[0], settled[-1]
-        return {'memory_growth': last.memory_mb / first.memory_mb - 1, 'memory_mb': last.memory_mb,
-                'threads': last.threads, 'threads_growth': last.threads - first.threads,
-                'frames_of_last_life': self._samples[-1][0],
-                'memory_series_mb': [usage.memory_mb for usage in settled[::max(1, len(settled) // 30)]]}
-
-
-def _seconds(count: int, began: float) -> Iterator[int]:
-    """Yield at every second since `began`; those that passed meanwhile at once."""
-    for second in range(count):
+def _seconds(duration: float) -> Iterator[int]:
+    """Yield at every second of so many from now on; those that passed meanwhile at once."""
+    began = time.monotonic()
+    for second in range(max(1, int(duration))):
         time.sleep(max(0.0, began + second - time.monotonic()))
         yield second
 
@@ -264,7 +251,7 @@ def main(argv: Optional[List[str]] = None) -> int:
 def _told(summary: Dict[str, Any], path: Path) -> str:
     keys = ('frames_published', 'frames_in', 'frames_segmented', 'dropped_by', 'lost_in_transport',
             'lost_in_outages', 'lost_without_reason', 'faults_injected', 'disturbances', 'errors_survived',
-            'memory_growth', 'threads', 'wrong_count')
+            'memory_growth', 'memory_growth_under_faults', 'threads', 'wrong_count')
     lines = ['{}: {}'.format(key, summary[key]) for key in keys]
     return '\n'.join(lines + ['p99: {} ms'.format(summary['latency_ms']['p99'])] + summary['wrong'][:10]
                      + ['written to {}'.format(path)])

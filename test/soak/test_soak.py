@@ -13,6 +13,8 @@ from enet_ros.errors import InputError
 from enet_ros.images import to_array
 from enet_ros.soak import faults
 from enet_ros.soak.ledger import Ledger, Published
+from enet_ros.soak.processes import Usage
+from enet_ros.soak.summary import flatness
 
 
 def _frames(count: int) -> List[Published]:
@@ -67,6 +69,18 @@ def test_what_a_killed_node_held_went_with_it() -> None:
         ledger = _ledger(told)
         ledger.outage(1.5, 4.5, ended)
         assert ledger.balance(_frames(6))['lost_without_reason'] == lost
+
+
+def test_memory_is_compared_within_a_phase_once_it_has_settled() -> None:
+    """What a phase starts with does not count, what it gains after 1,000 frames does."""
+    def phase(*memory: float) -> 'list':
+        return [(500 * index, Usage(value, 20 + index)) for index, value in enumerate(memory)]
+
+    told = flatness({'faults': phase(50, 90, 100, 104, 110), 'overload': phase(120, 115, 100, 100, 103)})
+    assert told['memory_growth'] == pytest.approx(0.03) and told['threads_growth'] == 2
+    assert told['memory_growth_under_faults'] == pytest.approx(0.10)
+    assert told['memory_series_mb_overload'] == [100, 100, 103] and told['frames_under_overload'] == 2000
+    assert flatness({'overload': phase(100, 101, 102)})['memory_growth'] is None     # settled only at its end
 
 
 def test_outage_explains_only_its_own_time() -> None:
