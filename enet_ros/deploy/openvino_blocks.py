@@ -27,7 +27,7 @@ def initial(image: Node, arrays: Arrays) -> Node:
     placing = np.zeros((maps, 3, 1, 1))
     placing[np.arange(learned, maps), np.arange(3)] = scale[learned:].reshape(-1, 1, 1) / 255
     if arrays.variant == 'pytorch-enet':
-        pooled = layers.max_pool(layers.image_maps(image), 3, 1)
+        pooled = layers.overlapping_max_pool(layers.image_maps(image))
     else:
         pooled = layers.halved_image(image)
     x = op.add(layers.convolution(layers.image_maps(image), filters, offset, stride=2),
@@ -42,19 +42,21 @@ def bottleneck(x: Node, arrays: Arrays, name: str, dilation: int = 1) -> Node:
 
 
 def down(x: Node, arrays: Arrays, name: str) -> Tuple[Node, Node]:
-    """Halve the size; return the new maps and those that were pooled."""
+    """Halve the size; return the new maps and where the maxima were."""
     branch = _branch(x, arrays, name)
     missing = branch.shape[1] - x.shape[1]
-    padded = op.pad(layers.max_pool(x), layers.integers(0, 0, 0, 0), layers.integers(0, missing, 0, 0),
+    maxima, winner = layers.pool(x)
+    padded = op.pad(maxima, layers.integers(0, 0, 0, 0), layers.integers(0, missing, 0, 0),
                     'constant', layers.constant(np.float32(0)))
     y = op.add(padded, branch)
-    return layers.activation(y, arrays.slope(name + '.activation')), x
+    return layers.activation(y, arrays.slope(name + '.activation')), winner
 
 
-def up(x: Node, arrays: Arrays, name: str, before_pool: Node) -> Node:
-    """Double the size, the main branch by unpooling to where the maxima of `before_pool` are."""
+def up(x: Node, arrays: Arrays, name: str, winner: Node) -> Node:
+    """Double the size, the main branch by unpooling to where the maxima were."""
     values = layers.convolution(x, *arrays.convolution(name + '.skip.0', name + '.skip.1'))
-    y = op.add(layers.unpool(values, before_pool), _branch(x, arrays, name, doubles=True))
+    unpooled = layers.unpool(values, winner, 2 * x.shape[2], 2 * x.shape[3])
+    y = op.add(unpooled, _branch(x, arrays, name, doubles=True))
     return layers.activation(y, arrays.slope(name + '.activation'))
 
 

@@ -6,7 +6,7 @@ channels, transposing what two layers read, slicing channels) costs more than it
 written in other terms here.
 """
 
-from typing import Any, Optional, Sequence, Tuple
+from typing import Any, Optional, Tuple
 
 import numpy as np
 from openvino import opset13 as op
@@ -14,8 +14,6 @@ from openvino import opset13 as op
 Node = Any      # an openvino.Node, or one of its outputs
 
 _FINITE_MINIMUM = np.float32(np.finfo(np.float32).min)
-# Classes compared by one kernel: with more, the plugin cuts the chain itself, in worse places.
-_CLASSES_AT_ONCE = 4
 
 
 def constant(values: Any, dtype: Any = np.float32) -> Node:
@@ -64,47 +62,73 @@ def rows(x: Node, first: int, end: int) -> Node:
     return op.slice(x, integers(first), integers(end), integers(1), integers(2))
 
 
-def max_pool(x: Node, kernel: int = 2, padding: int = 0) -> Node:
-    """Max pooling with stride 2; a map of odd size counts its last row or column as a cell."""
-    pads, rounding = [padding] * 2, 'floor' if padding else 'ceil'
-    return op.max_pool(x, [2, 2], [1, 1], pads, pads, [kernel] * 2, rounding).output(0)
+def overlapping_max_pool(x: Node) -> Node:
+    """3x3 max pooling with stride 2 and padding 1."""
+    return op.max_pool(x, [2, 2], [1, 1], [1, 1], [1, 1], [3, 3], 'floor').output(0)
 
 
-def unpool(values: Node, pooled: Node) -> Node:
-    """Put `values` (N, C, h, w) where the maxima of the 2x2 cells of `pooled` (N, C, H, W) are, else zero.
+def pool(x: Node) -> Tuple[Node, Node]:
+    """2x2 maxima of (1, C, H, W), and which corner of its cell each is: 0 to 3, row by row, as float.
 
-    Exact, the first of equal maxima winning: a tournament, because ``pooled == upsampled maxima``
-    would let all of them win, which flat parts of an image make common.
+    Exact, the first of equal maxima winning: a tournament, because ``x == upsampled maxima`` would let
+    all of them win, which flat parts of an image make common. The last row or column of an odd map
+    is a cell too.
     """
-    _, channels, height, width = pooled.shape
+    _, channels, height, width = x.shape
     even = (height + height % 2, width + width % 2)
     if even != (height, width):
-        pooled = op.pad(pooled, integers(0, 0, 0, 0), integers(0, 0, height % 2, width % 2), 'constant',
-                        constant(_FINITE_MINIMUM))
-    x00, x01, x10, x11 = [_corner(pooled, (1, channels) + even, row, column)
+        x = op.pad(x, integers(0, 0, 0, 0), integers(0, 0, height % 2, width % 2), 'constant',
+                   constant(_FINITE_MINIMUM))
+    x00, x01, x10, x11 = [_corner(x, (1, channels) + even, row, column)
                           for row in (0, 1) for column in (0, 1)]
-    right_above, right_below = _greater(x01, x00), _greater(x11, x10)
-    below = _greater(op.maximum(x10, x11), op.maximum(x00, x01))
-    lower = op.multiply(values, below)
-    upper = op.subtract(values, lower)
-    o01, o11 = op.multiply(upper, right_above), op.multiply(lower, right_below)
-    corners = op.concat([op.subtract(upper, o01), o01, op.subtract(lower, o11), o11], 1)
-    cells = op.depth_to_space(corners, 'blocks_first', 2)
-    if even == (height, width):
-        return cells
-    return op.strided_slice(cells, integers(0, 0, 0, 0), integers(1, channels, height, width),
+    right_above, right_below = _greater(x01, x00), op.add(_greater(x11, x10), constant(2))
+    above, below = op.maximum(x00, x01), op.maximum(x10, x11)
+    winner = op.add(right_above, op.multiply(_greater(below, above), op.subtract(right_below, right_above)))
+    return op.maximum(above, below), winner
+
+
+def unpool(values: Node, winner: Node, height: int, width: int) -> Node:
+    """Spread `values` (1, C, h, w) over (1, C, height, width): each in its corner of a cell, else zeros."""
+    _, channels, cell_rows, cell_columns = values.shape
+    # Both columns of a row side by side: channels last, that is how they lie in the doubled map.
+    cells = (cell_rows, 1, cell_columns, 1, channels)
+    winner, values = [reshape(channels_last(x), *cells) for x in (winner, values)]
+    both = []
+    for row in (0, 1):
+        corners = constant(np.reshape([2 * row, 2 * row + 1], (1, 1, 1, 2, 1)))
+        kept = op.multiply(values, op.convert(op.equal(winner, corners), 'f32'))
+        both.append(reshape(kept, cell_rows, 1, 2 * cell_columns * channels))
+    doubled = channels_first(reshape(op.concat(both, 1), 1, 2 * cell_rows, 2 * cell_columns, channels))
+    if (2 * cell_rows, 2 * cell_columns) == (height, width):
+        return doubled
+    return op.strided_slice(doubled, integers(0, 0, 0, 0), integers(1, channels, height, width),
                             integers(1, 1, 1, 1), [0] * 4, [0] * 4)
 
 
+def channels_last(x: Node) -> Node:
+    """(1, C, H, W) -> (1, H, W, C): of a convolution's result only another name."""
+    return op.transpose(x, integers(0, 2, 3, 1))
+
+
+def channels_first(x: Node) -> Node:
+    """(1, H, W, C) -> (1, C, H, W): where a convolution reads it only another name, one for each reader."""
+    return op.transpose(x, integers(0, 3, 1, 2))
+
+
 def image_maps(image: Node) -> Node:
-    """(1, H, W, 3) -> (1, 3, H, W). One for each reader: then it is only a name for the same memory."""
-    return op.transpose(image, integers(0, 3, 1, 2))
+    """uint8 (1, H, W, 3) -> float (1, 3, H, W).
+
+    Converted as a matrix: the plugin would put a transposition before the conversion of a picture.
+    """
+    _, height, width, depth = image.shape
+    floats = op.convert(reshape(image, height, width * depth), 'f32')
+    return channels_first(reshape(floats, 1, height, width, depth))
 
 
 def halved_image(image: Node) -> Node:
-    """2x2 maxima of an image (1, H, W, 3), H and W even -> (1, 3, H/2, W/2).
+    """2x2 maxima of a uint8 image (1, H, W, 3), H and W even -> float (1, 3, H/2, W/2).
 
-    As two maxima of contiguous halves: three channels pooled by the plugin take five times as long.
+    As two maxima of contiguous halves, of bytes: three channels pooled by the plugin take ten times as long.
     """
     _, height, width, _ = image.shape
     above, below = op.split(reshape(image, 1, height // 2, 2, width * 3), axis(2), 2).outputs()
@@ -121,25 +145,18 @@ def axis(value: int) -> Node:
 def best_class(scores: Node, bias: Optional[np.ndarray] = None) -> Node:
     """Scores (C, n), to which `bias` (C,) is still to be added -> the best class's index (1, n) as float.
 
-    The first of equal ones wins. Rows are views of one block of memory, and a few of them at a time
-    are compared in registers: a third of what TopK takes.
+    The first of equal ones wins. Rows are views of one block of memory. The index is computed, not
+    selected: so the whole chain becomes one or two kernels, half of what selecting takes.
     """
     classes = scores.shape[0]
     rows = op.split(scores, axis(0), classes).outputs()
     if bias is not None:
         rows = [op.add(row, constant([[shift]])) for row, shift in zip(rows, bias)]
-    heats = [_best_of(rows[first:first + _CLASSES_AT_ONCE],
-                      [constant([[index]]) for index in range(first, min(first + _CLASSES_AT_ONCE, classes))])
-             for first in range(0, classes, _CLASSES_AT_ONCE)]
-    return _best_of([score for score, _ in heats], [index for _, index in heats])[1]
-
-
-def _best_of(scores: Sequence[Node], indices: Sequence[Node]) -> Tuple[Node, Node]:
-    best, index = scores[0], indices[0]
-    for score, other in zip(scores[1:], indices[1:]):
-        index = op.select(op.greater(score, best), other, index)
-        best = op.maximum(best, score)
-    return best, index
+    best, index = rows[0], constant([[0]])
+    for challenger, row in enumerate(rows[1:], 1):
+        index = op.add(index, op.multiply(_greater(row, best), op.subtract(constant([[challenger]]), index)))
+        best = op.maximum(best, row)
+    return index
 
 
 def _corner(x: Node, shape: Tuple[int, ...], row: int, column: int) -> Node:

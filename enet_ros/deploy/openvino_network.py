@@ -18,9 +18,9 @@ from .openvino_layers import Node
 
 HEADS = ('labels', 'logits')
 
-# Rows of a strip at a quarter of the size; strips are made where the maps at half size take more bytes.
+# Rows of a strip at a quarter of the size; strips are made where the scores of all classes take more bytes.
 _STRIP = 15
-_CACHED_BYTES = 4 << 20
+_CACHED_BYTES = 12 << 20
 # Dilation of the main convolution in sections 2 and 3; asymmetric blocks have none.
 _DILATIONS = (1, 2, 1, 4, 1, 8, 1, 16)
 
@@ -42,7 +42,7 @@ def build(checkpoint: Checkpoint, input_size: Tuple[int, int], head: str = 'labe
     image = op.parameter([1, height, width, 3], np.uint8, name='image')
     network = _enet if checkpoint.network == 'enet' else _segnet
     try:
-        output = network(op.convert(image, 'f32'), arrays, head, len(checkpoint.classes))
+        output = network(image, arrays, head, len(checkpoint.classes))
     except (RuntimeError, ValueError) as error:     # OpenVINO checks shapes while operations are made
         if isinstance(error, WeightsError):
             raise
@@ -59,41 +59,41 @@ def build(checkpoint: Checkpoint, input_size: Tuple[int, int], head: str = 'labe
 
 def _enet(image: Node, arrays: Arrays, head: str, classes: int) -> Node:
     x = blocks.initial(image, arrays)
-    x, before_pool1 = blocks.down(x, arrays, 'encoder.down1')
+    x, winner1 = blocks.down(x, arrays, 'encoder.down1')
     for index in range(4):
         x = blocks.bottleneck(x, arrays, 'encoder.section1.{}'.format(index))
-    x, before_pool2 = blocks.down(x, arrays, 'encoder.down2')
+    x, winner2 = blocks.down(x, arrays, 'encoder.down2')
     for section in ('section2', 'section3'):
         for index, dilation in enumerate(_DILATIONS):
             x = blocks.bottleneck(x, arrays, 'encoder.{}.{}'.format(section, index), dilation)
-    x = blocks.up(x, arrays, 'decoder.up4', before_pool2)
+    x = blocks.up(x, arrays, 'decoder.up4', winner2)
     for index in range(2):
         x = blocks.bottleneck(x, arrays, 'decoder.section4.{}'.format(index))
     last = arrays.convolution('decoder.last')
     arrays.check_classes(last.weight.shape[1], classes)
     if head == 'labels' and last.weight.shape[2] == 2:
-        return _labels_in_strips(x, before_pool1, arrays, last)
-    x = blocks.up(x, arrays, 'decoder.up5', before_pool1)
+        return _labels_in_strips(x, winner1, arrays, last)
+    x = blocks.up(x, arrays, 'decoder.up5', winner1)
     x = blocks.bottleneck(x, arrays, 'decoder.section5.0')
     return _head(layers.doubling_convolution(x, *last), head)
 
 
-def _labels_in_strips(x: Node, before_pool1: Node, arrays: Arrays, last: Folded) -> Node:
+def _labels_in_strips(x: Node, winner: Node, arrays: Arrays, last: Folded) -> Node:
     """Bottlenecks 5.0 and 5.1, last layer and argmax -> labels (2, 2, H/2, W/2), exactly.
 
-    Maps at half size are the largest. Where they outgrow a core's cache, this rest of the network runs
-    strip by strip. One row at a quarter of the size, above and below, holds all that its two 3x3
-    convolutions see of the neighbours; what comes of it is cut off again.
+    Maps at half size and the scores are the largest. Where they outgrow the cores' caches, this rest of
+    the network runs strip by strip. One row at a quarter of the size, above and below, holds all that
+    its two 3x3 convolutions see of the neighbours; what comes of it is cut off again.
     """
     _, _, height, width = x.shape
-    strip = _STRIP if before_pool1.shape[1] * 4 * height * width * 4 > _CACHED_BYTES else height
+    classes = last.weight.shape[1]
+    strip = _STRIP if 4 * classes * 16 * height * width > _CACHED_BYTES else height
     labels = []
     for first in range(0, height, strip):
         end = min(first + strip, height)
         above, below = min(1, first), min(1, height - end)
-        y = layers.rows(x, first - above, end + below)
-        pooled = layers.rows(before_pool1, 2 * (first - above), 2 * (end + below))
-        y = blocks.bottleneck(blocks.up(y, arrays, 'decoder.up5', pooled), arrays, 'decoder.section5.0')
+        y, corners = [layers.rows(maps, first - above, end + below) for maps in (x, winner)]
+        y = blocks.bottleneck(blocks.up(y, arrays, 'decoder.up5', corners), arrays, 'decoder.section5.0')
         y = layers.rows(y, 2 * above, 2 * (above + end - first))
         labels.append(_labels_of_quarters(y, last))
     return labels[0] if len(labels) == 1 else op.concat(labels, 2)
@@ -130,10 +130,11 @@ def _segnet(image: Node, arrays: Arrays, head: str, classes: int) -> Node:
     pooled = []
     for stage in range(4 if basic else 5):
         x = _stage(x, arrays, 'encoder.{}'.format(stage), 1.0 if stage or basic else 255.0)
-        pooled.append(x)
-        x = layers.max_pool(x)
+        size = x.shape[2:]
+        x, winner = layers.pool(x)
+        pooled.append((winner, *size))
     for stage in range(len(pooled)):
-        x = _stage(layers.unpool(x, pooled.pop()), arrays, 'decoder.{}'.format(stage), relu=not basic)
+        x = _stage(layers.unpool(x, *pooled.pop()), arrays, 'decoder.{}'.format(stage), relu=not basic)
     classifier = arrays.convolution('classifier')
     arrays.check_classes(len(classifier.weight), classes)
     return _head(layers.convolution(x, *classifier), head)

@@ -84,7 +84,7 @@ def test_strips_change_nothing(random_checkpoint, monkeypatch, height, strip):
 
 def run(inputs, build):
     """Run a small OpenVINO model: `build` makes its output from parameters shaped as the inputs."""
-    parameters = [op.parameter(list(array.shape), np.float32) for array in inputs]
+    parameters = [op.parameter(list(array.shape), array.dtype.type) for array in inputs]
     model = openvino.Model([build(*parameters).output(0)], parameters, 'test')
     compiled = openvino.Core().compile_model(model, 'CPU', {'INFERENCE_PRECISION_HINT': 'f32'})
     return compiled(inputs)[0]
@@ -99,11 +99,13 @@ def test_unpooling_equals_indices_where_maxima_tie(kind, size):
               'noise': rng.standard_normal((1, 16) + size)}[kind].astype(np.float32)
     cells = ((size[0] + 1) // 2, (size[1] + 1) // 2)
     values = rng.standard_normal((1, 16) + cells).astype(np.float32)
-    got = run([values, pooled], openvino_layers.unpool)
-    _, indices = torch.nn.functional.max_pool2d(
+    got = run([values, pooled], lambda values, pooled: openvino_layers.unpool(
+        values, openvino_layers.pool(pooled)[1], *size))
+    maxima, indices = torch.nn.functional.max_pool2d(
         torch.from_numpy(pooled), 2, 2, ceil_mode=True, return_indices=True)
     truth = torch.nn.functional.max_unpool2d(torch.from_numpy(values), indices, 2, 2, output_size=size)
     assert np.array_equal(got, truth.numpy())
+    assert np.array_equal(run([pooled], lambda x: openvino_layers.pool(x)[0]), maxima.numpy())
 
 
 @pytest.mark.parametrize('classes', [1, 2, 4, 5, 11, 19, 20, 34])
@@ -118,10 +120,10 @@ def test_best_class_is_the_first_of_equal_ones(classes):
 
 
 def test_halved_image_is_max_pooling():
-    image = np.random.default_rng(0).integers(0, 256, (1, 6, 10, 3)).astype(np.float32)
+    image = np.random.default_rng(0).integers(0, 256, (1, 6, 10, 3)).astype(np.uint8)
     got = run([image], openvino_layers.halved_image)
-    truth = torch.nn.functional.max_pool2d(torch.from_numpy(image).permute(0, 3, 1, 2), 2, 2).numpy()
-    assert np.array_equal(got, truth)
+    planes = torch.from_numpy(image.astype(np.float32)).permute(0, 3, 1, 2)
+    assert np.array_equal(got, torch.nn.functional.max_pool2d(planes, 2, 2).numpy())
 
 
 def test_flat_frames_get_the_labels_of_the_published_network(random_checkpoint):
