@@ -20,16 +20,23 @@ Labeller = Callable[[np.ndarray], np.ndarray]
 Size = Tuple[int, int]
 
 ENGINES = ('tensorrt', 'openvino', 'torch')
-PEERS = ('PyTorch eager', 'onnxruntime', 'OpenCV dnn')
+PEERS = ('PyTorch eager', 'onnxruntime', 'OpenCV dnn', 'OpenCV dnn, classic engine')
 
 
 def untrained(network: str, classes: Optional[ClassTable] = None) -> weights.Checkpoint:
-    """Return a checkpoint that nobody trained: for time, the values of weights do not matter."""
+    """Return a checkpoint that nobody trained: for time, the values of weights do not matter.
+
+    But no two arrays are equal: the exporter would let layers share them, which no trained network does
+    and which OpenCV's new engine does not read.
+    """
     import torch
     classes = classes or ClassTable.load('camvid')
     state = torch.random.get_rng_state()
     torch.manual_seed(0)
     module = networks.build(network, len(classes))
+    for array in module.state_dict().values():
+        if array.is_floating_point():
+            array += 0.01 * torch.rand_like(array)
     torch.random.set_rng_state(state)
     return networks.to_checkpoint(module, {
         'format': weights.FORMAT, 'network': network, 'variant': 'authors', 'input_size': [360, 640],
@@ -54,7 +61,7 @@ def engines(checkpoint: weights.Checkpoint, size: Size, threads: Optional[int] =
 def peers(checkpoint: weights.Checkpoint, size: Size,
           names: Tuple[str, ...] = PEERS) -> Tuple[Dict[str, Labeller], Dict[str, str]]:
     """Set up every peer there is, in its defaults; return them by name, and why the others are missing."""
-    makers = {'PyTorch eager': eager, 'onnxruntime': onnx_runtime, 'OpenCV dnn': opencv_dnn}
+    makers = dict(zip(PEERS, (eager, onnx_runtime, opencv_dnn, opencv_classic_dnn)))
     found: Dict[str, Labeller] = {}
     missing: Dict[str, str] = {}
     for name in names:
@@ -92,12 +99,19 @@ def onnx_runtime(checkpoint: weights.Checkpoint, size: Size) -> Labeller:
     return labels
 
 
-def opencv_dnn(checkpoint: weights.Checkpoint, size: Size) -> Labeller:
+def opencv_classic_dnn(checkpoint: weights.Checkpoint, size: Size) -> Labeller:
+    """Return the same in the engine that OpenCV had alone before version 5."""
+    if not hasattr(cv2.dnn, 'ENGINE_CLASSIC'):
+        raise InputError('OpenCV {} has one engine only'.format(cv2.__version__))
+    return opencv_dnn(checkpoint, size, engine=cv2.dnn.ENGINE_CLASSIC)
+
+
+def opencv_dnn(checkpoint: weights.Checkpoint, size: Size, **options: Any) -> Labeller:
     """Return the exported inference graph in OpenCV's dnn module, argmax by NumPy."""
     with tempfile.NamedTemporaryFile(suffix='.onnx') as file:
         file.write(_exported(checkpoint, size, 'logits'))
         file.flush()
-        net: Any = cv2.dnn.readNetFromONNX(file.name)
+        net: Any = cv2.dnn.readNetFromONNX(file.name, **options)
 
     def labels(frame: np.ndarray) -> np.ndarray:
         net.setInput(cv2.dnn.blobFromImage(frame, 1 / 255))
