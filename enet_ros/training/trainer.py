@@ -60,7 +60,7 @@ class Trainer:
             self._started = time.monotonic()
             if self.leads:
                 self.log.keep(self.epoch)
-        with self.log.bar(self.recipe.epochs * self._steps(self.recipe.stages[0]), self._done_steps(),
+        with self.log.bar(self._steps_of(self.recipe.epochs), self._steps_of(self.epoch),
                           not self.leads) as bar:
             while self._agreed(self.progress()) < 1 and self.epoch < self.recipe.epochs:
                 self._train_epoch(bar)
@@ -195,5 +195,10 @@ class Trainer:
     def _steps(self, stage: Stage) -> int:
         return data.steps_per_epoch(len(self.frames.frames), stage.batch)
 
-    def _done_steps(self) -> int:
-        return self.epoch * self._steps(self.recipe.stages[0])
+    def _steps_of(self, epochs: int) -> int:
+        """Return the steps of the first so many epochs, stage after stage."""
+        steps = 0
+        for stage in self.recipe.stages:
+            steps += min(epochs, stage.epochs) * self._steps(stage)
+            epochs = max(0, epochs - stage.epochs)
+        return steps
