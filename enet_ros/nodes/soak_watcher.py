@@ -5,16 +5,13 @@ from typing import Any, List, Optional, Sequence
 
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.srv import ChangeState, GetState
-import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-from rclpy.node import Node
 from rclpy.qos import QoSProfile
-from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 
 from ..metrics.timing import SEGMENTED, FrameTiming
 from ..soak.faults import parse_frame_id
 from ..soak.ledger import Ledger
+from .node_thread import NodeThread
 
 QUEUE = 5000        # timings that may wait here while this process is starved
 
@@ -26,9 +23,8 @@ class SoakWatcher:
         self.ledger = Ledger()
         self.timings: List[FrameTiming] = []        # of segmented frames
         self._lock = threading.Lock()
-        self._context = rclpy.Context()
-        rclpy.init(args=[], context=self._context, signal_handler_options=SignalHandlerOptions.NO)
-        self._node = Node('soak_watcher', context=self._context)
+        self._spinning = NodeThread('soak_watcher')
+        self._node = self._spinning.node
         self._node.create_subscription(
             DiagnosticArray, segmentation + '/timing', self._on_timing, QoSProfile(depth=QUEUE))
         for camera in cameras:
@@ -37,8 +33,7 @@ class SoakWatcher:
         self._visitor: Any = None
         self._clients = {kind: self._node.create_client(kind, '{}/{}'.format(segmentation, service))
                          for kind, service in ((ChangeState, 'change_state'), (GetState, 'get_state'))}
-        self._thread = threading.Thread(target=self._spin, name='watcher', daemon=True)
-        self._thread.start()
+        self._spinning.start()
 
     def state(self, timeout: float = 2.0) -> str:
         """Return the node's lifecycle state, '' where it does not answer."""
@@ -65,9 +60,7 @@ class SoakWatcher:
 
     def close(self) -> None:
         """Stop listening."""
-        rclpy.try_shutdown(context=self._context)
-        self._thread.join()
-        self._node.destroy_node()
+        self._spinning.close()
 
     def _call(self, kind: Any, request: Any, timeout: float) -> Optional[Any]:
         if not self._clients[kind].wait_for_service(timeout):
@@ -91,11 +84,3 @@ class SoakWatcher:
         with self._lock:
             self.ledger.label(parse_frame_id(message.header.frame_id), message.height, message.width,
                               len(message.data))
-
-    def _spin(self) -> None:
-        executor = SingleThreadedExecutor(context=self._context)
-        executor.add_node(self._node)
-        try:
-            executor.spin()
-        except ExternalShutdownException:
-            pass

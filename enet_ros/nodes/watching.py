@@ -4,14 +4,11 @@ import threading
 from typing import Callable, Dict, Optional, Tuple
 
 from diagnostic_msgs.msg import DiagnosticArray
-import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-from rclpy.node import Node
-from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 
 from ..images import to_array
 from ..metrics.timing import SEGMENTED
+from .node_thread import NodeThread
 
 _GRAPH_PERIOD = 0.1     # seconds between looks at who is connected, which ROS tells to nobody
 
@@ -19,8 +16,7 @@ _GRAPH_PERIOD = 0.1     # seconds between looks at who is connected, which ROS t
 class Watcher:
     """Counts the frames of a segmentation node and keeps its newest overlay, in a thread of its own.
 
-    Used as a context manager. rclpy is started in a context of its own and without signal handlers: Ctrl-C
-    stays with the program that watches.
+    Used as a context manager.
     """
 
     def __init__(self, segmentation: str = 'segmentation_node') -> None:
@@ -28,14 +24,12 @@ class Watcher:
         self._changed = threading.Condition()
         self._outcomes = {}  # type: Dict[str, int]
         self._overlay = None  # type: Optional[Image]
-        self._context = rclpy.Context()
-        rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
-        self._node = Node('watcher', context=self._context)
+        self._spinning = NodeThread('watcher')
+        self._node = self._spinning.node
         self._node.create_subscription(DiagnosticArray, segmentation + '/timing', self._on_timing, 100)
         self._node.create_subscription(Image, segmentation + '/overlay', self._on_overlay, 1)
         self._node.create_timer(_GRAPH_PERIOD, self._notify)
-        self._thread = threading.Thread(target=self._spin, name='watcher', daemon=True)
-        self._thread.start()
+        self._spinning.start()
 
     @property
     def outcomes(self) -> Dict[str, int]:
@@ -86,19 +80,9 @@ class Watcher:
         with self._changed:
             self._changed.notify_all()
 
-    def _spin(self) -> None:
-        executor = SingleThreadedExecutor(context=self._context)
-        executor.add_node(self._node)
-        try:
-            executor.spin()
-        except ExternalShutdownException:
-            pass
-
     def close(self) -> None:
         """Stop listening."""
-        rclpy.try_shutdown(context=self._context)
-        self._thread.join()
-        self._node.destroy_node()
+        self._spinning.close()
 
     def __enter__(self) -> 'Watcher':
         return self
