@@ -16,7 +16,7 @@ def latency(timings: Sequence[FrameTiming], period_s: float) -> Dict[str, Any]:
     """
     timings = [timing for timing in timings if timing.stamp_ns and timing.age_ns is not None
                and 0 < timing.age_ns < 4 * 10**9]       # stamps moved by faults lie outside
-    ages = percentiles([timing.age_ns / 1e6 for timing in timings if timing.age_ns is not None])
+    ages = percentiles([timing.age_ns / 1e6 for timing in timings])
     engine = percentiles([timing.duration_ns('taken', 'published') / 1e6 for timing in timings])
     result: Dict[str, Any] = {'latency_ms': ages, 'engine_ms': engine}
     if ages['p99'] is not None:

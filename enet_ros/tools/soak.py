@@ -38,7 +38,7 @@ class Soak:
         self._children: List[Child] = []
         # Of the node's last life, by phase: frames told, usage.
         self._samples: Dict[str, List[Tuple[int, Usage]]] = {}
-        self._told_before = 0                           # frames told before that life
+        self._told_before = 0                           # frames told before that life, or that phase
         self._disturbances: Dict[str, int] = {}
 
     def run(self) -> Dict[str, Any]:
