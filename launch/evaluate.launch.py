@@ -15,7 +15,6 @@ from launch.actions import (
     GroupAction,
     IncludeLaunchDescription,
     RegisterEventHandler,
-    SetEnvironmentVariable,
 )
 from launch.conditions import IfCondition
 from launch.event_handlers import OnProcessExit
@@ -25,7 +24,6 @@ from launch.substitutions import LaunchConfiguration, PythonExpression
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
-from enet_ros.nodes.transport import transport_profile
 from enet_ros.resources import find
 
 
@@ -72,7 +70,6 @@ def generate_launch_description():
         remappings=[('image', LaunchConfiguration('image')),
                     ('ground_truth', LaunchConfiguration('ground_truth')),
                     ('labels', 'segmentation_node/labels'), ('timing', 'segmentation_node/timing')])
-    profile, _ = transport_profile()
     return LaunchDescription([
         DeclareLaunchArgument('source', default_value='none', description=(
             'a rosbag2, a data-set folder, a video, or synthetic; none: the images come from elsewhere')),
@@ -104,7 +101,6 @@ def generate_launch_description():
         DeclareLaunchArgument('namespace', default_value='', description='namespace of all nodes'),
         DeclareLaunchArgument('use_sim_time', default_value='false', choices=['true', 'false'],
                               description='take the time from /clock'),
-        *[SetEnvironmentVariable(name, value) for name, value in profile.items()],
         playback, evaluation, segmentation,
         RegisterEventHandler(OnProcessExit(target_action=evaluation, on_exit=[
             EmitEvent(event=Shutdown(reason='the evaluation is over'))])),

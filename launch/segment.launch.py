@@ -8,7 +8,6 @@ from launch.actions import (
     EmitEvent,
     OpaqueFunction,
     RegisterEventHandler,
-    SetEnvironmentVariable,
 )
 from launch.conditions import IfCondition
 from launch.event_handlers import OnProcessExit
@@ -17,7 +16,6 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 import yaml
 
-from enet_ros.nodes.transport import transport_profile
 from enet_ros.resources import find
 
 PARAMS_FILE = str(find('config', 'enet.yaml'))
@@ -130,10 +128,8 @@ def end_where_input_is_bad(event: Any, context: LaunchContext) -> List[Any]:
 
 def generate_launch_description() -> LaunchDescription:
     """Return the description that ros2 launch runs."""
-    profile, _ = transport_profile()
     return LaunchDescription(
         ARGUMENTS
-        + [SetEnvironmentVariable(name, value) for name, value in profile.items()]
         + [OpaqueFunction(function=nodes),
            Node(package='rviz2', executable='rviz2', name='rviz2', arguments=['-d', RVIZ_FILE],
                 namespace=LaunchConfiguration('namespace'),

@@ -18,4 +18,4 @@ def create(stop: Stop) -> Any:
 
 def main(argv: Optional[List[str]] = None) -> int:
     """Run the node until its source ends; return the exit code."""
-    return spin_main(create, argv, __doc__)
+    return spin_main(create, argv, __doc__, sends_images=True)

@@ -19,4 +19,4 @@ def create(stop: Stop) -> Any:
 
 def main(argv: Optional[List[str]] = None) -> int:
     """Run the node; return the exit code."""
-    return spin_main(create, argv, DESCRIPTION)
+    return spin_main(create, argv, DESCRIPTION, sends_images=True)

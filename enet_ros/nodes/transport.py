@@ -2,13 +2,13 @@
 
 import os
 import shutil
-from typing import Dict, Tuple
+from typing import Dict, List, Tuple
 
 from ..resources import find
 
 PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
-# Every process under the profile may fill a segment of 64 MB; a container's /dev/shm is often that small
-# altogether, and a full one kills the process with SIGBUS.
+# Every process under the profile takes a segment of 70 MB; a container's /dev/shm is often 64 MB altogether,
+# and a full one kills the process with SIGBUS.
 SHARED_MEMORY_NEEDED = 256 * 2 ** 20
 
 
@@ -21,7 +21,7 @@ def transport_profile() -> Tuple[Dict[str, str], str]:
     """
     path = str(find('config', 'fastdds.xml'))
     for variable in PROFILE_VARIABLES:
-        if os.environ.get(variable) == path:    # launch has done it
+        if os.environ.get(variable) == path:    # what the README says about drivers
             return {}, ''
         if os.environ.get(variable):
             return {}, '{} is set to {}: left as it is'.format(variable, os.environ[variable])
@@ -35,8 +35,8 @@ def transport_profile() -> Tuple[Dict[str, str], str]:
     return {variable: path for variable in PROFILE_VARIABLES}, ''
 
 
-def set_transport_profile() -> str:
+def set_transport_profile() -> List[str]:
     """Put `transport_profile` in force, which must happen before rclpy.init; return what it says."""
     environment, text = transport_profile()
     os.environ.update(environment)
-    return text
+    return [text] if text else []
