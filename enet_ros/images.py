@@ -28,6 +28,7 @@ class _Layout(NamedTuple):
     dtype: Any
     order: str              # of the result
     code: Any = None        # None: it is three plain channels already
+    lines: int = 2          # in memory for every two rows: 4:2:0 has a plane of colour below that of light
 
 
 # ROS names a Bayer pattern by its first row, OpenCV by the second pixel of the second row.
@@ -60,10 +61,13 @@ _ENCODINGS = {
     'uyvy': _Layout(2, np.uint8, 'rgb', cv2.COLOR_YUV2RGB_UYVY),
     'yuv422_yuy2': _Layout(2, np.uint8, 'rgb', cv2.COLOR_YUV2RGB_YUYV),
     'yuyv': _Layout(2, np.uint8, 'rgb', cv2.COLOR_YUV2RGB_YUYV),
+    'nv12': _Layout(1, np.uint8, 'rgb', cv2.COLOR_YUV2RGB_NV12, lines=3),
+    'nv21': _Layout(1, np.uint8, 'rgb', cv2.COLOR_YUV2RGB_NV21, lines=3),
 }
 ENCODINGS = tuple(sorted(_ENCODINGS))
 # What cv_bridge of Humble and of Jazzy both convert to colour.
-BRIDGED = frozenset(name for name in ENCODINGS if 'UC' not in name and name not in ('uyvy', 'yuyv'))
+BRIDGED = frozenset(name for name in ENCODINGS
+                    if 'UC' not in name and name not in ('uyvy', 'yuyv', 'nv12', 'nv21'))
 
 
 def to_array(data: Any, height: int, width: int, encoding: str, step: int,
@@ -127,6 +131,12 @@ def _rows(data: Any, height: int, width: int, step: int, layout: _Layout, is_big
     if step < row:
         raise ImageError(f'step is {step} bytes, but a row of {width} {encoding} pixels takes {row}')
     buffer = np.frombuffer(data, np.uint8)
+    if layout.lines == 3:
+        if height % 2 or width % 2:
+            raise ImageError(f'a {encoding} image has an even width and height, not {width}x{height}')
+        if step * 2 == row * 3 and buffer.size == step * height:
+            step = row      # some drivers count a row's share of the colour in, so that size is step x height
+        height = height // 2 * 3
     needed = step * (height - 1) + row
     if buffer.size < needed:
         raise ImageError(f'data is {buffer.size} bytes, but {height} rows of step {step} take {needed}')

@@ -75,6 +75,22 @@ def test_yuv422(encoding, order):
     np.testing.assert_allclose(result.reshape(-1, 3), [[255, 0, 0]] * 8, atol=3)
 
 
+@pytest.mark.parametrize('encoding, order', [('nv12', (0, 1)), ('nv21', (1, 0))])
+@pytest.mark.parametrize('padding', [0, 6])
+def test_a_plane_of_colour_below_that_of_light(encoding, order, padding):
+    blocks = np.repeat(np.repeat(RGB, 4, axis=0), 6, axis=1)
+    planes = cv2.cvtColor(blocks, cv2.COLOR_RGB2YUV_I420).reshape(-1)
+    light, colour = planes[:96].reshape(8, 12), planes[96:].reshape(2, 24)
+    interleaved = colour[list(order)].T.reshape(4, 12)
+    arguments = list(message(np.concatenate([light, interleaved]), encoding, padding))
+    arguments[1] = 8
+    np.testing.assert_allclose(as_rgb(to_array(*arguments)), blocks, atol=3)
+    with pytest.raises(ImageError, match='12 rows of step {} take'.format(12 + padding)):
+        to_array(arguments[0][:-padding - 1], *arguments[1:])
+    if not padding:     # a driver for which size = step x height
+        np.testing.assert_array_equal(to_array(*arguments[:4], 18)[0], to_array(*arguments)[0])
+
+
 def test_plain_colour_is_a_view_of_the_message():
     data = bytearray(message(RGB, 'rgb8', 5)[0])
     array, order = to_array(data, 2, 2, 'rgb8', 11)
@@ -98,6 +114,7 @@ def test_the_last_row_needs_no_padding():
     ((b'\0' * 12, 2, 2, '', 6), "encoding '' is not known"),
     ((b'\0' * 6, 1, 3, 'yuv422', 6), 'even width'),
     ((b'\0' * 4, 1, 4, 'bayer_rggb8', 4), 'no whole pattern'),
+    ((b'\0' * 12, 3, 2, 'nv12', 2), 'even width and height, not 2x3'),
     ((b'\0', 1 << 31, 1 << 31, 'rgb8', 1 << 33), 'cannot be segmented'),
 ])
 def test_contradictions_are_refused(arguments, text):

@@ -32,7 +32,7 @@ def _survives(message: Dict[str, Any]) -> bool:
 
 def _message(chance: random.Random) -> Dict[str, Any]:
     """Return a message that is right, nearly right, or nonsense."""
-    encoding = chance.choice(list(images.ENCODINGS) + ['', 'jpeg', 'rgb8\0', 'RGB8', '64FC9', 'nv21'])
+    encoding = chance.choice(list(images.ENCODINGS) + ['', 'jpeg', 'rgb8\0', 'RGB8', '64FC9', 'nv24'])
     height, width = chance.randrange(0, 40), chance.randrange(0, 40)
     row = width * _BYTES_A_PIXEL.get(encoding, chance.choice([1, 2, 3, 4, 6, 8]))
     step = max(0, row + chance.choice([0, 0, 0, 1, 7, 64, -1, -row]))
