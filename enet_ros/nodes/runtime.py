@@ -14,14 +14,16 @@ the imports is heard as well::
 ``create(stop)`` returns a Node. It may raise InputError: one line on stderr, exit code 2. If the node has a
 method ``close()``, it is called once in the main thread while publishing still works: stop threads, write
 files, say the last word there. ``stop.request(code)`` ends the node from any thread (``code`` becomes the
-exit code); ``stop.is_set()`` and ``stop.wait(seconds)`` let long work end early. SIGINT and SIGTERM are
-``stop.request(0)``; a second Ctrl-C, later than a second after the first (a terminal and ros2 launch may
-both send one), ends the process at once. An exception that escapes a callback is logged and survived.
+exit code); ``stop.is_set()`` and ``stop.wait(seconds)`` let long work end early. SIGINT, SIGTERM and SIGHUP
+(the terminal was closed; not under nohup) are ``stop.request(0)``; a second Ctrl-C, later than a second after
+the first (a terminal and ros2 launch may both send one), ends the process at once. An exception that escapes
+a callback is logged and survived.
 
 Why not rclpy's own signal handlers: they shut the context down first, so that nothing can be published or
 accounted for at the end, and SIGINT also raises KeyboardInterrupt wherever Python happens to be.
 """
 
+import contextlib
 import gc
 import os
 import signal
@@ -95,8 +97,9 @@ def spin_main(create: Callable[[Stop], Any], args: Optional[List[str]] = None, d
     if stop.abandoned:
         # The middleware's participant, with its shared memory, goes with the last reference to the node.
         gc.collect()
-        sys.stdout.flush()
-        sys.stderr.flush()
+        with contextlib.suppress(OSError):      # the terminal may be gone
+            sys.stdout.flush()
+            sys.stderr.flush()
         os._exit(code)
     return code
 
@@ -194,7 +197,7 @@ def _one_line(error: BaseException) -> str:
 
 
 class _Signals:
-    """SIGINT and SIGTERM as stop requests, heard even while the executor waits inside the middleware."""
+    """Signals that end a node as stop requests, heard even while the executor waits in the middleware."""
 
     def __init__(self, stop: Stop) -> None:
         """Prepare; nothing is installed before entering."""
@@ -206,8 +209,10 @@ class _Signals:
         self._reader, self._writer = socket.socketpair()
         self._writer.setblocking(False)
         self._old_fd = signal.set_wakeup_fd(self._writer.fileno())
-        self._old = {number: signal.signal(number, self._handle)
-                     for number in (signal.SIGINT, signal.SIGTERM)}
+        numbers = [signal.SIGINT, signal.SIGTERM]
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:   # nohup sets that
+            numbers.append(signal.SIGHUP)
+        self._old = {number: signal.signal(number, self._handle) for number in numbers}
         self._thread = threading.Thread(target=self._watch, name='signals', daemon=True)
         self._thread.start()
         return self
@@ -231,7 +236,7 @@ class _Signals:
             if not numbers:
                 return
             for number in numbers:
-                if number not in (signal.SIGINT, signal.SIGTERM):
+                if number not in self._old:
                     continue
                 now = time.monotonic()
                 if number == signal.SIGINT and now > self._impatient_after:

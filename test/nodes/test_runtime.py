@@ -1,10 +1,17 @@
 """How nodes start and end: signals in every state, and bad input in one line."""
 
+import os
 from pathlib import Path
+import pty
+import re
+import select
 import signal
+import subprocess
+import sys
+import time
 from typing import List
 
-from harness import Process, environment
+from harness import PATIENCE, ROOT, Process, environment
 import pytest
 
 from enet_ros.errors import InputError
@@ -43,6 +50,42 @@ def test_a_signal_while_loading_or_unconfigured_ends_well(
         process.wait_for(line or 'left as it is')
         assert process.interrupt(number) == 0
         assert 'Traceback' not in process.said and '[ERROR]' not in process.said
+
+
+# Takes the terminal on its standard input for its own, as a shell does, before it becomes the node.
+IN_TERMINAL = """
+import fcntl, os, signal, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+signal.signal(signal.SIGHUP, signal.SIG_IGN if sys.argv[1] == 'nohup' else signal.SIG_DFL)
+os.execv(sys.executable, [sys.executable, '-m', 'enet_ros'] + sys.argv[2:])
+"""
+
+
+def read_until(terminal: int, word: bytes) -> None:
+    """Read what a terminal shows up to a word; AssertionError where it does not come."""
+    said, end = b'', time.monotonic() + PATIENCE
+    while word not in said:
+        assert select.select([terminal], [], [], max(0.0, end - time.monotonic()))[0], said
+        said += os.read(terminal, 4096)
+
+
+@pytest.mark.parametrize('how', ['plain', 'nohup'])
+def test_a_closed_terminal_ends_a_recording_well_but_not_under_nohup(
+        domain_id: int, tmp_path: Path, how: str) -> None:
+    terminal, inside = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, '-c', IN_TERMINAL, how, 'latency_node', '--ros-args', '-p',
+         'output:={}'.format(tmp_path)], cwd=str(ROOT), env=environment(domain_id), start_new_session=True,
+        stdin=inside, stdout=inside, stderr=inside)
+    os.close(inside)
+    read_until(terminal, b'recording ')
+    ignored = re.search(r'SigIgn:\s*(\w+)', Path('/proc/{}/status'.format(process.pid)).read_text())
+    assert ignored and int(ignored.group(1), 16) & 1 == (how == 'nohup')
+    os.close(terminal)
+    if how == 'nohup':
+        process.terminate()
+    assert process.wait(PATIENCE) == 0
+    assert (tmp_path / 'latency.json').is_file()
 
 
 def test_the_profile_is_the_users_if_he_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
