@@ -63,7 +63,8 @@ class Objective:
                  encoder_only: bool, teacher: Optional[nn.Module] = None, compiled: bool = False) -> None:
         self._trained, self._options, self._weight = trained, options, weight
         self._dtype, self._encoder_only, self._teacher = dtype, encoder_only, teacher
-        self._loss: Any = torch.compile(self._forward) if compiled else self._forward
+        # Else a second stage of another crop is compiled for any shape, which takes a quarter of an hour.
+        self._loss: Any = torch.compile(self._forward, dynamic=False) if compiled else self._forward
 
     def __call__(self, images: Tensor, labels: Tensor) -> Tensor:
         """(N, H, W, 3) uint8 and (N, H, W) uint8 -> the batch's loss."""
