@@ -196,7 +196,7 @@ def test_bad_images_are_refused_counted_and_told_once(quiet: Stage) -> None:
     short, zero, unknown = (image_message(good, 10 + index) for index in range(3))
     short.data = short.data[:-1]
     zero.height = zero.width = zero.step = 0
-    unknown.encoding = 'nv21'
+    unknown.encoding = 'nv24'
     for bad in (short, zero, unknown, short, unknown):
         count = len(quiet.timing)
         camera.publish(bad)
@@ -206,7 +206,7 @@ def test_bad_images_are_refused_counted_and_told_once(quiet: Stage) -> None:
     play(quiet, camera, [image_message(good, 20), image_message(good[:32], 30), image_message(good, 5)])
     warnings = [line for line in quiet.process.said.splitlines() if 'image refused' in line]
     assert len(warnings) == 3
-    assert any('nv21' in line for line in warnings)
+    assert any('nv24' in line for line in warnings)
     status = quiet.observer.wait(
         lambda: [status for message in quiet.diagnostics for status in message.status
                  if status.name.endswith(': camera') and 'refused' in values_of(status)['last_error']],
