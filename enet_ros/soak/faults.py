@@ -71,7 +71,7 @@ def _spoil(frame: PlannedFrame, row: int, chance: random.Random) -> PlannedFrame
     if fault == 'zero_size':
         return frame._replace(height=0, size=0)
     if fault == 'unknown_encoding':
-        return frame._replace(encoding=chance.choice(['', 'nv12', 'RGB8', '32FC1', 'x' * 300]))
+        return frame._replace(encoding=chance.choice(['', 'nv24', 'RGB8', '32FC1', 'x' * 300]))
     if fault == 'short_step':
         return frame._replace(step=chance.randrange(0, row))
     if fault == 'huge_size':
