@@ -25,7 +25,7 @@ def sweep(folder: Path = FOLDER, settled: float = SETTLED_SECONDS) -> int:
     except OSError:
         return 0
     for name in names:
-        if _LOCK.match(name) and _is_dead(folder / name, settled):
+        if _LOCK.fullmatch(name) and _is_dead(folder / name, settled):
             freed += _remove(folder / name[:-len('_el')])
             _remove(folder / name)
     return freed

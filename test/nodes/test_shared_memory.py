@@ -31,12 +31,13 @@ def test_only_old_segments_that_nobody_holds_are_removed(tmp_path: Path) -> None
     segment(tmp_path, SEGMENT.replace('0', '1'), 0)                     # a process about to lock it
     held = segment(tmp_path, SEGMENT.replace('0', '2'), HOUR)
     segment(tmp_path, 'somebody_elses', HOUR)
+    segment(tmp_path, SEGMENT + '_el_kept', HOUR)
     segment(tmp_path, 'fastrtps_port7400', HOUR)                        # ports are used again
     with held.open('rb') as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         assert sweep(tmp_path) == 8192
     left = {path.name for path in tmp_path.iterdir()}
-    assert len(left) == 8 and not left & {SEGMENT, dead.name}
+    assert len(left) == 10 and not left & {SEGMENT, dead.name}
     assert sweep(tmp_path) == 8192 and not held.exists()
     assert sweep(tmp_path) == 0 == sweep(tmp_path / 'missing')
 
