@@ -79,8 +79,9 @@ class ClassTable:
             return CommonCoding(self, identity, self._counterparts(other))
         if self.name in other.mappings:
             return CommonCoding(other, other._counterparts(self), _lut(range(len(other))))
-        raise InputError("labels coded as '{}' and '{}' cannot be compared: neither class table maps "
-                         'the other (key `mappings`)'.format(self.name, other.name))
+        raise InputError(f"labels coded as '{self.name}' and '{other.name}' cannot be compared: neither "
+                         "class table maps "
+                         'the other (key `mappings`)')
 
     def _counterparts(self, other: 'ClassTable') -> np.ndarray:
         mapping = self.mappings[other.name]
@@ -101,9 +102,8 @@ class ClassTable:
         try:
             return _parse(data)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            reason = 'misses {}'.format(error) if isinstance(error, KeyError) else error
-            raise InputError('{}: {}; see config/classes/camvid.yaml for the form'.format(
-                origin, reason)) from None
+            reason = f'misses {error}' if isinstance(error, KeyError) else error
+            raise InputError(f'{origin}: {reason}; see config/classes/camvid.yaml for the form') from None
 
     @classmethod
     def load(cls, name: Union[str, Path]) -> 'ClassTable':
@@ -113,7 +113,7 @@ class ClassTable:
         """
         path = Path(name)
         if path.suffix not in ('.yaml', '.yml'):
-            path = resources.find('config', 'classes/{}.yaml'.format(name))
+            path = resources.find('config', f'classes/{name}.yaml')
         return cls.from_dict(read_yaml(path), str(path))
 
 
@@ -132,7 +132,7 @@ def read_yaml(path: Path) -> Dict[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise InputError('{}: not YAML: {}'.format(path, ' '.join(str(error).split()))) from None
     if not isinstance(data, dict):
-        raise InputError('{}: a mapping with keys is expected at the top'.format(path))
+        raise InputError(f'{path}: a mapping with keys is expected at the top')
     return data
 
 
@@ -140,7 +140,7 @@ def _parse(data: Mapping[str, Any]) -> ClassTable:
     _check_keys(data, _KEYS)
     entries: List[Mapping[str, Any]] = list(data['classes'])
     if not 1 <= len(entries) <= MAX_CLASSES:
-        raise ValueError('1 to {} classes are possible, not {}'.format(MAX_CLASSES, len(entries)))
+        raise ValueError(f'1 to {MAX_CLASSES} classes are possible, not {len(entries)}')
     for entry in entries:
         _check_keys(entry, _CLASS_KEYS)
     names = tuple(str(entry['name']) for entry in entries)
@@ -173,19 +173,19 @@ def _check_keys(data: Mapping[str, Any], known: 'set') -> None:
 def _check_unique(what: str, values: Tuple[Any, ...]) -> None:
     doubled: Optional[Any] = next((value for value in values if values.count(value) > 1), None)
     if doubled is not None:
-        raise ValueError('{} {!r} stands twice'.format(what, doubled))
+        raise ValueError(f'{what} {doubled!r} stands twice')
 
 
 def _byte(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 255:
-        raise ValueError('{!r} is no whole number from 0 to 255'.format(value))
+        raise ValueError(f'{value!r} is no whole number from 0 to 255')
     return value
 
 
 def _colour(value: Any) -> Tuple[int, int, int]:
     channels = tuple(_byte(channel) for channel in value)
     if len(channels) != 3:
-        raise ValueError('a colour is [red, green, blue], not {!r}'.format(value))
+        raise ValueError(f'a colour is [red, green, blue], not {value!r}')
     return channels[0], channels[1], channels[2]
 
 

@@ -66,7 +66,7 @@ class Evaluation:
     def from_json(cls, data: Mapping[str, Any], origin: str = 'result') -> 'Evaluation':
         """Take an earlier JSON up again, to merge it; its single latencies and pictures stay behind."""
         if not isinstance(data, Mapping) or 'parts' not in data:
-            raise InputError('{}: no result of an evaluation (it has no `parts`)'.format(origin))
+            raise InputError(f'{origin}: no result of an evaluation (it has no `parts`)')
         return cls(Tally.restore(data['parts'], origin), Coverage.from_dict(data, origin), [],
                    dict(data.get('provenance') or {}))
 
@@ -132,7 +132,7 @@ def _score(frame: Frame, prediction: np.ndarray, outcome: Evaluation) -> Optiona
 
 def _to_size_of(truth: np.ndarray, prediction: np.ndarray, coverage: Coverage) -> np.ndarray:
     (height, width), (rows, columns) = truth.shape, prediction.shape
-    sizes = 'labels are {}x{}, truth {}x{}'.format(columns, rows, width, height)
+    sizes = f'labels are {columns}x{rows}, truth {width}x{height}'
     if abs(width * rows - height * columns) > 0.02 * width * rows:
         raise InputError(sizes + ': another shape, not scored')
     coverage.tell(sizes + ': labels brought to its size by nearest pixel')
@@ -195,13 +195,13 @@ def provenance(segmenter: Any = None, **sources: Any) -> Dict[str, Any]:
         'command': ' '.join([os.path.basename(sys.argv[0] or 'python')] + sys.argv[1:]),
         'versions': {'enet_ros': __version__, 'python': platform.python_version(), 'numpy': np.__version__,
                      'opencv': cv2.__version__},
-        'machine': '{} {}'.format(platform.system(), platform.machine())}
+        'machine': f'{platform.system()} {platform.machine()}'}
     if segmenter is not None:
         checkpoint, engine = segmenter.checkpoint, segmenter.engine
-        record['engine'] = '{} {}'.format(engine.name, engine.precision)
+        record['engine'] = f'{engine.name} {engine.precision}'
         record['input_size'] = list(engine.input_size)
         record['upsample'], record['resize'] = segmenter.upsample, segmenter.resize
         if checkpoint is not None:
-            record['weights'] = '{} (sha256 {})'.format(checkpoint.origin, checkpoint.sha256)
+            record['weights'] = f'{checkpoint.origin} (sha256 {checkpoint.sha256})'
     record.update(sources)
     return record

@@ -115,12 +115,11 @@ def run_on_cluster(jobs: Sequence[Job], scheduler: str) -> Iterator[Part]:
     try:
         from distributed import Client
     except ImportError as error:
-        raise InputError('--scheduler needs Dask (pip install distributed): {}'.format(
-            error)) from None
+        raise InputError(f'--scheduler needs Dask (pip install distributed): {error}') from None
     try:
         client = Client(scheduler, timeout=CLUSTER_TIMEOUT)
     except (OSError, ValueError) as error:
-        raise InputError('{}: no Dask scheduler answers: {}'.format(scheduler, error)) from None
+        raise InputError(f'{scheduler}: no Dask scheduler answers: {error}') from None
     with client:
         for future in client.map(run, list(jobs), pure=False):
             yield future.result()
@@ -143,4 +142,4 @@ def read_json(path: Union[str, Path]) -> Any:
     except (ValueError, RecursionError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError('{}: not JSON: {}'.format(path, error)) from None
+        raise InputError(f'{path}: not JSON: {error}') from None

@@ -115,7 +115,7 @@ def players(given: Any, cameras: List[str], common: Dict[str, Any]) -> List[Any]
 
 def camera_names(text: str) -> List[str]:
     """Read '[front, rear]' or 'front,rear'."""
-    names = yaml.safe_load(text if text.startswith('[') else '[{}]'.format(text))
+    names = yaml.safe_load(text if text.startswith('[') else f'[{text}]')
     return [str(name) for name in names if name]
 
 

@@ -21,7 +21,7 @@ def _frames(count: int, seed: int = 0):
     for index in range(count):
         truth = rng.randint(0, 11, (6, 8)).astype(np.uint8)
         prediction = np.where(rng.rand(6, 8) < 0.7, truth, 3).astype(np.uint8)
-        yield Frame('f{:03d}'.format(index), 'drive', index / 30, None, 'rgb', prediction, truth)
+        yield Frame(f'f{index:03d}', 'drive', index / 30, None, 'rgb', prediction, truth)
 
 
 def test_counts_are_those_of_the_confusion_matrix() -> None:
@@ -31,7 +31,7 @@ def test_counts_are_those_of_the_confusion_matrix() -> None:
         matrix.update(frame.prediction, frame.truth)
     outcome = evaluate(_frames(9), CLASSES, CLASSES, on_frame=scores.append)
     assert outcome.tally.confusion == matrix
-    assert [score.name for score in scores] == ['f{:03d}'.format(i) for i in range(9)]
+    assert [score.name for score in scores] == [f'f{i:03d}' for i in range(9)]
     assert outcome.to_json()['mean_iou'] == matrix.scores(CLASSES)['mean_iou']
 
 
@@ -80,7 +80,7 @@ def test_parts_merge_to_the_whole_through_json(cuts, tmp_path) -> None:
     whole = evaluate(frames, CLASSES, CLASSES).to_json()
     parts = []
     for number, (start, stop) in enumerate(zip((0,) + cuts, cuts + (10,))):
-        path = tmp_path / '{}.json'.format(number)
+        path = tmp_path / f'{number}.json'
         write_json(path, evaluate(frames[start:stop], CLASSES, CLASSES).to_json())
         parts.append(Evaluation.from_json(json.loads(path.read_text()), str(path)))
     total = merge(parts).to_json()
@@ -101,7 +101,7 @@ def test_account_survives_json_and_bounds_what_it_is_told() -> None:
     """Ten thousand different problems do not fill the memory; counting goes on."""
     coverage = Coverage(frames_in=3, matching={'by': 'stamp', 'residual_ms_max': 0.5})
     for number in range(10000):
-        coverage.tell('problem {}'.format(number))
+        coverage.tell(f'problem {number}')
     assert len(coverage.problems) < 100 and sum(coverage.problems.values()) == 10000
     assert Coverage.from_dict(json.loads(json.dumps(coverage.to_dict()))) == coverage
     other = Coverage(frames_in=4, matching={'by': 'nearest', 'residual_ms_max': 2.0})

@@ -86,7 +86,7 @@ def guarded(tree):
 
 
 def offered(module, name):
-    return name in HUMBLE['modules'][module] or '{}.{}'.format(module, name) in HUMBLE['modules']
+    return name in HUMBLE['modules'][module] or f'{module}.{name}' in HUMBLE['modules']
 
 
 @pytest.mark.parametrize('path', NODES, ids=names)
@@ -132,7 +132,7 @@ def test_members_of_nodes_are_humbles(path):
     for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Attribute) and is_node(node.value) and not node.attr.startswith('__'):
             known = node.attr in NODE_MEMBERS or node.attr in OWN
-            assert known, '{}:{} {}'.format(path, node.lineno, node.attr)
+            assert known, f'{path}:{node.lineno} {node.attr}'
 
 
 @pytest.mark.parametrize('path', NODES, ids=names)
@@ -148,7 +148,7 @@ def test_keywords_are_humbles(path):
         for keyword in node.keywords:
             known = HUMBLE['parameters'][name]
             assert keyword.arg is None or keyword.arg in known or 'kwargs' in known, \
-                '{}:{} {}({}=)'.format(path, node.lineno, name, keyword.arg)
+                f'{path}:{node.lineno} {name}({keyword.arg}=)'
 
 
 def test_humbles_list_is_humbles():

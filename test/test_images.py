@@ -85,7 +85,7 @@ def test_a_plane_of_colour_below_that_of_light(encoding, order, padding):
     arguments = list(message(np.concatenate([light, interleaved]), encoding, padding))
     arguments[1] = 8
     np.testing.assert_allclose(as_rgb(to_array(*arguments)), blocks, atol=3)
-    with pytest.raises(ImageError, match='12 rows of step {} take'.format(12 + padding)):
+    with pytest.raises(ImageError, match=f'12 rows of step {12 + padding} take'):
         to_array(arguments[0][:-padding - 1], *arguments[1:])
     if not padding:     # a driver for which size = step x height
         np.testing.assert_array_equal(to_array(*arguments[:4], 18)[0], to_array(*arguments)[0])

@@ -54,8 +54,8 @@ class Source:
         dataset = open_dataset(choice.truth_folder, choice.split) if choice.truth_folder else None
         self.true = truth_classes(bag, choice) or (dataset.classes if dataset is not None else None)
         if self.true is None:
-            raise InputError('{}: nothing tells what its ground truth means; name a class table '
-                             '(--truth-classes camvid)'.format(bag.path))
+            raise InputError(f'{bag.path}: nothing tells what its ground truth means; name a class table '
+                             '(--truth-classes camvid)')
         topics = {'frames': self.topic}
         if dataset is None:
             topics['truth'] = bag.image_topic(choice.truth or truth_topic(bag)).name
@@ -109,7 +109,7 @@ class Source:
         try:
             truth = self.truth.find(message)
         except InputError as error:
-            coverage.tell('ground truth: {}'.format(error))
+            coverage.tell(f'ground truth: {error}')
         if self.choice.predictions:
             prediction = message.labels(predicted or self.true)
             picture = self._pictures.find(message.stamp_ns) if self._pictures else None
@@ -130,8 +130,7 @@ class Source:
         if count >= 0 and seen < expected:
             coverage.frames_in += expected - seen
             coverage.drop('damaged', expected - seen)
-            coverage.tell('{}: {} of {} messages could not be read'.format(
-                self.topic, expected - seen, expected))
+            coverage.tell(f'{self.topic}: {expected - seen} of {expected} messages could not be read')
         if choice.start == 0:       # of several parts, the first one counts the truth
             coverage.truth_frames += self.truth.total()
             coverage.truth_without_prediction += self.truth.total()
@@ -174,11 +173,11 @@ def truth_classes(bag: Bag, choice: Choice) -> Optional[ClassTable]:
     if text is None or choice.truth_folder is not None:
         return None
     try:
-        return ClassTable.from_dict(json.loads(text), '{}: its class table'.format(bag.path))
+        return ClassTable.from_dict(json.loads(text), f'{bag.path}: its class table')
     except ValueError as error:
         if isinstance(error, InputError):
             raise
-        raise InputError('{}: its class table is no JSON: {}'.format(bag.path, error)) from None
+        raise InputError(f'{bag.path}: its class table is no JSON: {error}') from None
 
 
 def _sidecar(bag: Bag, choice: Choice) -> Dict[int, sidecar.Entry]:

@@ -57,7 +57,7 @@ class _Cursor:
         length, = self.numbers('I')
         view = self._data[self._at:self._at + length]
         if len(view) < length:
-            raise MessageError('message ends early: {} of {} bytes'.format(len(view), length))
+            raise MessageError(f'message ends early: {len(view)} of {length} bytes')
         self._at += length
         return view
 
@@ -118,8 +118,8 @@ class ImageMessage:
         if encoding in LABEL_ENCODINGS:
             return to_labels(data, height, width, step)
         if '8' not in encoding or 'bayer' in encoding or 'yuv' in encoding:
-            raise ImageError("{}: '{}' is no encoding of labels (mono8 or 8UC1; rgb8 for colours)".format(
-                self.topic, encoding))
+            raise ImageError(f"{self.topic}: '{encoding}' is no encoding of labels (mono8 or 8UC1; rgb8 for "
+                             "colours)")
         return from_colours(*self.image(), classes=classes)
 
 

@@ -43,8 +43,8 @@ class Bag:
             self._stream = self._open_stream()
             self.topics = self._stream.topics()
         except ImportError as error:
-            raise InputError('{}: reading bags needs rosbag2_py or the package rosbags: {}'.format(
-                self.path, error)) from None
+            raise InputError(f'{self.path}: reading bags needs rosbag2_py or the package rosbags: '
+                             f'{error}') from None
         except Exception as error:      # sqlite, zstd, yaml, struct: damage shows in many ways
             self.tell('{}: {}'.format(self.path.name, ' '.join(str(error).split())[:200]))
             self._stream = None
@@ -53,8 +53,8 @@ class Bag:
                     known = self.topics.get(topic.name, topic._replace(count=0))
                     self.topics[topic.name] = topic._replace(count=topic.count + known.count)
             if not self.topics:
-                raise InputError('{}: nothing in it can be read: {}'.format(
-                    self.path, next(iter(self.problems)))) from None
+                raise InputError(f'{self.path}: nothing in it can be read: '
+                                 f'{next(iter(self.problems))}') from None
         if self._told:      # what should be there, not what is left
             self.topics = {name: self._told.topics.get(name, topic) for name, topic in self.topics.items()}
             self.topics.update({name: topic for name, topic in self._told.topics.items() if topic.count})
@@ -115,13 +115,13 @@ class Bag:
             try:
                 yield ImageMessage(topic, type_, message.log_ns, message.data)
             except MessageError as error:
-                self.tell('{}: {}'.format(topic, error))
+                self.tell(f'{topic}: {error}')
 
     def image_topic(self, name: str) -> Topic:
         """Return a topic that holds images; InputError lists those there are where it does not."""
         topic = self.topics.get(name)
         if topic is None or topic.type not in (IMAGE, COMPRESSED):
-            reason = 'has no topic {}'.format(name) if topic is None else '{} is {}'.format(name, topic.type)
+            reason = f'has no topic {name}' if topic is None else f'{name} is {topic.type}'
             raise InputError('{}: {}, no images there; topics with images: {}'.format(
                 self.path, reason, ', '.join(self.image_topics()) or 'none'))
         return topic
@@ -146,7 +146,7 @@ def open_bag(path: Union[str, Path]) -> Bag:
     if path.name == metadata.NAME:
         path = path.parent
     if not os.path.isdir(str(path)) and not os.path.isfile(str(path)):     # nor a pipe, nor a device
-        raise InputError('{}: there is no such bag'.format(path))
+        raise InputError(f'{path}: there is no such bag')
     if not path.is_dir():
         return Bag(path, [path], None)
     told, problem = None, ''
@@ -166,7 +166,7 @@ def open_bag(path: Union[str, Path]) -> Bag:
         bag.tell(problem)
     for file in named:
         if file not in files:
-            bag.tell('{}: named in metadata.yaml and missing'.format(file.name))
+            bag.tell(f'{file.name}: named in metadata.yaml and missing')
     return bag
 
 

@@ -46,14 +46,14 @@ def messages(path: Path, tell: Tell, wanted: Optional[Collection[str]] = None) -
     elif head.startswith(b'SQLite format 3'):
         source = _sqlite(path, tell, wanted)
     else:
-        tell('{}: neither an mcap nor a sqlite3 file'.format(name))
+        tell(f'{name}: neither an mcap nor a sqlite3 file')
         return
     for message in source:
         if message.data[:4] == ZSTD_MAGIC:      # the bag was compressed message by message
             try:
                 message = message._replace(data=unzstd(message.data, _MAX_UNPACKED))
             except Exception as error:      # each zstd binding has errors of its own
-                tell('{}: a compressed message is damaged ({})'.format(name, _brief(error)))
+                tell(f'{name}: a compressed message is damaged ({_brief(error)})')
                 continue
         yield message
 
@@ -122,21 +122,21 @@ def _mcap(path: Path, tell: Tell, wanted: Optional[Collection[str]]) -> Iterator
             head = file.read(9)
             if len(head) < 9 or head[0] == 0x02:      # the footer
                 if len(head) < 9:
-                    tell('{}: ends early, after {} bytes'.format(path.name, size))
+                    tell(f'{path.name}: ends early, after {size} bytes')
                 return
             opcode, length = head[0], struct.unpack('<Q', head[1:])[0]
             cut = length > size - at - 9
             record = file.read(min(length, size - at - 9))
             if cut:
-                tell('{}: ends early, inside a record at byte {}'.format(path.name, at))
+                tell(f'{path.name}: ends early, inside a record at byte {at}')
             try:
                 if opcode == 0x06:
                     yield from _records(_chunk(memoryview(record), cut), channels, cut)
                 elif opcode in _READ and not cut:
                     yield from _records(memoryview(head + record), channels, cut)
             except Exception as error:      # lz4 and zstd have errors of their own
-                tell('{}: the chunk at byte {} is damaged ({}), its messages are lost'.format(
-                    path.name, at, _brief(error)))
+                tell(f'{path.name}: the chunk at byte {at} is damaged ({_brief(error)}), its messages are '
+                     'lost')
             if cut:
                 return
 
@@ -173,9 +173,9 @@ def _chunk(record: memoryview, cut: bool) -> memoryview:
         from lz4 import frame
         data = frame.decompress(data)
     elif packing:
-        raise ValueError("packed as '{}'".format(packing))
+        raise ValueError(f"packed as '{packing}'")
     if len(data) != unpacked:
-        raise ValueError('{} bytes instead of {}'.format(len(data), unpacked))
+        raise ValueError(f'{len(data)} bytes instead of {unpacked}')
     if crc and zlib.crc32(data) != crc:
         raise ValueError('checksum does not match')
     return memoryview(data)
@@ -183,7 +183,7 @@ def _chunk(record: memoryview, cut: bool) -> memoryview:
 
 def _sqlite(path: Path, tell: Tell, wanted: Optional[Collection[str]]) -> Iterator[Message]:
     """Read rows of a sqlite3 bag in their order, past damaged pages where there is something behind them."""
-    connection = sqlite3.connect('{}?mode=ro&immutable=1'.format(path.resolve().as_uri()), uri=True)
+    connection = sqlite3.connect(f'{path.resolve().as_uri()}?mode=ro&immutable=1', uri=True)
     last, step = 0, 0
     try:
         # Lets sqlite open a file that is shorter than it says.
@@ -201,9 +201,9 @@ def _sqlite(path: Path, tell: Tell, wanted: Optional[Collection[str]]) -> Iterat
                 return
             except sqlite3.DatabaseError as error:
                 if step == 0:
-                    tell('{}: damaged behind row {} ({})'.format(path.name, last, _brief(error)))
+                    tell(f'{path.name}: damaged behind row {last} ({_brief(error)})')
                 step = max(1, 2 * step)
     except (sqlite3.DatabaseError, sqlite3.OperationalError) as error:
-        tell('{}: {}'.format(path.name, _brief(error)))
+        tell(f'{path.name}: {_brief(error)}')
     finally:
         connection.close()

@@ -33,16 +33,15 @@ def read(path: Union[str, Path]) -> Dict[int, Entry]:
             rows = csv.DictReader(file)
             missing = [name for name in COLUMNS[:2] if name not in (rows.fieldnames or ())]
             if missing:
-                raise InputError('{}: its first line lacks the column {} (filename,stamp,sequence)'.format(
-                    path, missing[0]))
+                raise InputError(f'{path}: its first line lacks the column {missing[0]} '
+                                 '(filename,stamp,sequence)')
             for row in rows:
                 stamp_ns = _nanoseconds(row['stamp'])
                 if stamp_ns is None or not row['filename']:
-                    raise InputError('{}, line {}: no file name and stamp in seconds'.format(
-                        path, rows.line_num))
+                    raise InputError(f'{path}, line {rows.line_num}: no file name and stamp in seconds')
                 found[stamp_ns] = Entry(row['filename'], row.get('sequence') or '')
     except (csv.Error, UnicodeDecodeError) as error:
-        raise InputError('{}: no CSV: {}'.format(path, error)) from None
+        raise InputError(f'{path}: no CSV: {error}') from None
     return found
 
 
@@ -54,7 +53,7 @@ def write(path: Path, entries: Iterable[Tuple[int, str, str]]) -> None:
             rows.writerow(COLUMNS)
             rows.writerows((name, seconds(stamp_ns), sequence) for stamp_ns, name, sequence in entries)
     except OSError as error:
-        raise InputError('{}: {}'.format(path, error.strerror)) from None
+        raise InputError(f'{path}: {error.strerror}') from None
 
 
 def seconds(stamp_ns: int) -> str:

@@ -36,12 +36,12 @@ class BagWriter:
         if storage not in STORAGES:
             raise InputError("storage '{}' is not known: {}".format(storage, ', '.join(STORAGES)))
         if self.path.exists():
-            raise InputError('{}: exists already; choose another name or remove it'.format(self.path))
+            raise InputError(f'{self.path}: exists already; choose another name or remove it')
         try:
             from rosbags.typesys import Stores, get_types_from_msg, get_typestore
         except ImportError as error:
-            raise InputError('writing bags needs the package rosbags (pip install rosbags): {}'.format(
-                error)) from None
+            raise InputError('writing bags needs the package rosbags (pip install rosbags): '
+                             f'{error}') from None
         self._store = get_typestore(Stores.ROS2_HUMBLE)
         for name, text in _VISION_MESSAGES.items():
             self._store.register(get_types_from_msg(text, name))
@@ -50,7 +50,7 @@ class BagWriter:
         try:
             self._writer = _writer(self.path, storage, custom_data or {})
         except OSError as error:
-            raise InputError('{}: {}'.format(self.path, error.strerror)) from None
+            raise InputError(f'{self.path}: {error.strerror}') from None
 
     def image(self, topic: str, stamp_ns: int, frame_id: str, image: np.ndarray) -> None:
         """Write an image, (H, W, 3) uint8 RGB, as rgb8."""
@@ -65,7 +65,7 @@ class BagWriter:
         kind = 'png' if quality is None else 'jpeg'
         data = encode_png(image[:, :, ::-1]) if quality is None else encode_jpeg(image, quality=quality)
         message = self._types[COMPRESSED](self._header(stamp_ns, frame_id),
-                                          'rgb8; {} compressed bgr8'.format(kind), data)
+                                          f'rgb8; {kind} compressed bgr8', data)
         self._write(topic, COMPRESSED, stamp_ns, message)
 
     def labels(self, topic: str, stamp_ns: int, frame_id: str, labels: np.ndarray) -> None:
@@ -98,7 +98,7 @@ class BagWriter:
 
     def _header(self, stamp_ns: int, frame_id: str) -> Any:
         if not 0 <= stamp_ns < 2**31 * 10**9:
-            raise InputError('stamp of {} s: ROS 2 counts seconds from 0 to 2^31'.format(stamp_ns / 1e9))
+            raise InputError(f'stamp of {stamp_ns / 1e9} s: ROS 2 counts seconds from 0 to 2^31')
         time = self._types['builtin_interfaces/msg/Time'](*divmod(int(stamp_ns), 10**9))
         return self._types['std_msgs/msg/Header'](time, frame_id)
 
@@ -110,7 +110,7 @@ class BagWriter:
             self._writer.write(self._connections[topic], int(stamp_ns),
                                self._store.serialize_cdr(message, type_))
         except OSError as error:
-            raise InputError('{}: {}'.format(self.path, error.strerror)) from None
+            raise InputError(f'{self.path}: {error.strerror}') from None
 
     def close(self) -> None:
         """Write index and metadata."""

@@ -54,7 +54,7 @@ def engines(checkpoint: weights.Checkpoint, size: Size, threads: Optional[int] =
         except (InputError, ImportError) as error:
             missing[name] = str(error)
         else:
-            found['{} {}'.format(engine.name, engine.precision)] = engine.labels
+            found[f'{engine.name} {engine.precision}'] = engine.labels
     return found, missing
 
 
@@ -102,7 +102,7 @@ def onnx_runtime(checkpoint: weights.Checkpoint, size: Size) -> Labeller:
 def opencv_classic_dnn(checkpoint: weights.Checkpoint, size: Size) -> Labeller:
     """Return the same in the engine that OpenCV had alone before version 5."""
     if not hasattr(cv2.dnn, 'ENGINE_CLASSIC'):
-        raise InputError('OpenCV {} has one engine only'.format(cv2.__version__))
+        raise InputError(f'OpenCV {cv2.__version__} has one engine only')
     return opencv_dnn(checkpoint, size, engine=cv2.dnn.ENGINE_CLASSIC)
 
 

@@ -45,7 +45,7 @@ def describe() -> Dict[str, Any]:
         'l3_cache': _read('/sys/devices/system/cpu/cpu0/cache/index3/size').strip(),
         'memory_gb': round(int(total[0]) / 2 ** 20, 1) if total else None,
         'board': _read('/proc/device-tree/model').strip('\0\n') or None,
-        'system': '{} {}'.format(platform.system(), platform.release()),
+        'system': f'{platform.system()} {platform.release()}',
         'python': platform.python_version(),
         'libraries': {name: _version(name) for name in _LIBRARIES if _version(name)},
         'load_average': os.getloadavg()[0],
@@ -96,5 +96,5 @@ def sentence(machine: Dict[str, Any]) -> str:
     parts: List[str] = [machine['board'] or machine['processor'], '{} cores'.format(machine['cores'])]
     parts += [', '.join(machine['instructions'])] if machine['instructions'] else []
     parts += ['{} GB'.format(machine['memory_gb']), 'Python {}'.format(machine['python'])]
-    parts += ['{} {}'.format(name, version) for name, version in machine['libraries'].items()]
+    parts += [f'{name} {version}' for name, version in machine['libraries'].items()]
     return '; '.join(parts)

@@ -57,7 +57,7 @@ def measure(load: Load, parameters: Dict[str, Any], folder: Path, seconds: float
     children: List[Child] = []
     try:
         latency = _start(children, 'enet_ros', [
-            'latency_node', '--ros-args', '-p', 'output:={}'.format(folder), '-p', 'plot:=false'], folder)
+            'latency_node', '--ros-args', '-p', f'output:={folder}', '-p', 'plot:=false'], folder)
         camera = _start(children, 'enet_ros.nodes.benchmark_camera',
                         camera_arguments + ['--compressed'] * load.compressed, folder)
         if load.overlay:
@@ -65,7 +65,7 @@ def measure(load: Load, parameters: Dict[str, Any], folder: Path, seconds: float
         started_ns = int(time.time() * 1e9)
         settings = []
         for name, value in parameters.items():
-            settings += ['-p', '{}:={}'.format(name, value)]
+            settings += ['-p', f'{name}:={value}']
         node = _start(children, 'enet_ros', ['segmentation_node', '--ros-args'] + settings, folder)
         first_ns = _first_label(folder / 'latency.csv', node)
         before, since = _processor_seconds(node.pid), time.monotonic()
@@ -104,7 +104,7 @@ def _first_label(recording: Path, node: Child) -> int:
             if published:
                 return published
         time.sleep(0.02)
-    raise InputError('segmentation_node gave no label; see {}'.format(node.log))
+    raise InputError(f'segmentation_node gave no label; see {node.log}')
 
 
 def _published(line: str) -> Optional[int]:
@@ -118,15 +118,15 @@ def _wait(camera: Child, node: Child, seconds: float) -> None:
     deadline = time.monotonic() + seconds + _START_SECONDS
     while camera.returncode is None:
         if node.returncode is not None or time.monotonic() > deadline:
-            raise InputError('segmentation_node or its camera ended early; see {}'.format(node.log))
+            raise InputError(f'segmentation_node or its camera ended early; see {node.log}')
         time.sleep(0.05)
 
 
 def _processor_seconds(pid: int) -> float:
-    fields = Path('/proc/{}/stat'.format(pid)).read_text().rsplit(')', 1)[1].split()
+    fields = Path(f'/proc/{pid}/stat').read_text().rsplit(')', 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
 def _memory_mb(pid: int) -> float:
-    lines = Path('/proc/{}/status'.format(pid)).read_text().splitlines()
+    lines = Path(f'/proc/{pid}/status').read_text().splitlines()
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith('VmHWM'))

@@ -21,7 +21,7 @@ def plot(result: Dict[str, Any], path: Path) -> None:
         spread = [[row['median_ms'] - row['p10_ms'] for row in rows],
                   [row['p90_ms'] - row['median_ms'] for row in rows]]
         axes.errorbar([row['height'] * row['width'] / 1e6 for row in rows], medians, spread,
-                      color=colours.setdefault(engine, 'C{}'.format(len(colours))), capsize=3, marker='o',
+                      color=colours.setdefault(engine, f'C{len(colours)}'), capsize=3, marker='o',
                       linestyle='--' if network == 'segnet' else '-', alpha=0.6 if peer else 1.0,
                       label='{}, {}{}'.format(NAMES[network], engine, ' (peer)' if peer else ''))
     axes.set(xscale='log', yscale='log', xlabel='megapixels', ylabel='ms a frame (median, p10..p90)',

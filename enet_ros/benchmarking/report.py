@@ -83,12 +83,12 @@ def markdown(result: Row, targets: Sequence[Target]) -> str:
         parts += ['## Targets', _table(_TARGETS, rows)]
     if result.get('missing'):
         parts.append('Not there: {}.'.format('; '.join(
-            '{} ({})'.format(name, why.splitlines()[0]) for name, why in sorted(result['missing'].items()))))
+            f'{name} ({why.splitlines()[0]})' for name, why in sorted(result['missing'].items()))))
     return '\n\n'.join(parts) + '\n'
 
 
 def _number(value: Any) -> str:
-    return '-' if value is None else '{:.1f}'.format(value)
+    return '-' if value is None else f'{value:.1f}'
 
 
 def _table(columns: Columns, rows: Iterable[Row]) -> str:
@@ -100,7 +100,7 @@ def _layers(layers: Dict[str, Dict[str, float]]) -> str:
     most = {kind: max(shares.get(kind, 0.0) for shares in layers.values())
             for shares in layers.values() for kind in shares}
     columns: List[Tuple[str, Callable[[Row], str]]] = [('operation', lambda row: row['kind'])]
-    columns += [(name, lambda row, name=name: '{:.1%}'.format(row[name])) for name in layers]
+    columns += [(name, lambda row, name=name: f'{row[name]:.1%}') for name in layers]
     return _table(columns, [dict({name: shares.get(kind, 0.0) for name, shares in layers.items()}, kind=kind)
                             for kind in sorted(most, key=lambda kind: -most[kind])])
 

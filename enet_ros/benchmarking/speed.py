@@ -72,7 +72,7 @@ def _race(found: Dict[str, contestants.Labeller], size: Size, plan: Plan, limite
     runners = {name: (lambda labels=labels: labels(frame)) for name, labels in found.items()}
     if limited:
         runners.update(machine.roofline_runners())
-    title = '{} {}x{}'.format(network, size[1], size[0])
+    title = f'{network} {size[1]}x{size[0]}'
     return race(runners, plan.rounds, plan.budget_s, progress=lambda rounds: progress(rounds, title))
 
 

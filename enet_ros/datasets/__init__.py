@@ -29,7 +29,7 @@ def open_dataset(path: Union[str, Path], split: Optional[str] = None, layout: Op
     if str(path) == 'synthetic' and not root.exists():
         return SyntheticStreet()
     if not root.is_dir():
-        raise InputError('{}: no such folder'.format(root))
+        raise InputError(f'{root}: no such folder')
     layout = layout or recognise(root)
     if layout in ('segnet', 'official', 'kaggle', 'fastai'):
         return camvid.CamVid(root, split, layout)
@@ -40,7 +40,7 @@ def open_dataset(path: Union[str, Path], split: Optional[str] = None, layout: Op
     if layout in ('folder', 'images'):
         return folder.ImageFolder(root, split, classes)
     raise InputError('{}: {}; known layouts: {} (see docs/training.md)'.format(
-        root, "no layout '{}'".format(layout) if layout else 'no data set recognised here',
+        root, f"no layout '{layout}'" if layout else 'no data set recognised here',
         ', '.join(LAYOUTS)))
 
 

@@ -102,7 +102,7 @@ def _listed(root: Path, split: str, listed: Path, line: str) -> Pair:
     """Read one line 'image annotation'; of both paths only the file's name holds on another machine."""
     parts = line.split()
     if len(parts) != 2:
-        raise InputError("{}: '{}' is no line of an image and an annotation".format(listed, line[:80]))
+        raise InputError(f"{listed}: '{line[:80]}' is no line of an image and an annotation")
     image, label = (PurePosixPath(part.replace('\\', '/')).name for part in parts)
     return Pair(root / split / image, root / (split + 'annot') / label)
 
@@ -138,7 +138,7 @@ def _fastai(root: Path, split: Optional[str], classes: ClassTable) -> Tuple[List
     images = files.images(root / 'images')
     valid = root / 'valid.txt'
     if split == 'test':
-        raise InputError('{}: this layout has the splits train and val only'.format(root))
+        raise InputError(f'{root}: this layout has the splits train and val only')
     if split:
         held = {PurePosixPath(line).stem for line in files.lines(valid)}
         images = [path for path in images if (path.stem in held) == (split == 'val')]
@@ -163,7 +163,7 @@ def _colour_reader(colours: Dict[str, Tuple[int, int, int]], classes: ClassTable
 def _merged(name: str, classes: ClassTable, origin: Path) -> int:
     """Return the label that one of the 32 official classes is merged into."""
     if name not in _INDEX:
-        raise InputError("{}: '{}' is none of CamVid's 32 classes".format(origin, name))
+        raise InputError(f"{origin}: '{name}' is none of CamVid's 32 classes")
     merged = _INDEX[name]
     return classes.index(merged) if merged else IGNORE
 
@@ -190,7 +190,7 @@ def _rgb(parts: List[str], path: Path, line: str) -> Tuple[int, int, int]:
     try:
         red, green, blue = (int(part) for part in parts[:3])
     except ValueError:
-        raise InputError("{}: '{}' names no colour".format(path, line[:80])) from None
+        raise InputError(f"{path}: '{line[:80]}' names no colour") from None
     return red, green, blue
 
 

@@ -54,7 +54,7 @@ class Cityscapes(Dataset):
         root = Path(root)
         images = root / (VIDEO_FOLDER if video else IMAGE_FOLDER)
         if not images.is_dir():
-            raise InputError('{}: no folder {}, so this is no Cityscapes'.format(root, images.name))
+            raise InputError(f'{root}: no folder {images.name}, so this is no Cityscapes')
         splits = sorted(path.name for path in images.iterdir() if path.is_dir())
         if split is not None and split not in splits:
             raise InputError("{}: split '{}' does not exist; there are: {}".format(
@@ -111,20 +111,20 @@ class Cityscapes(Dataset):
 def _frame(image: Path, images: Path, truth: Optional[Path], sparse: bool = False) -> Frame:
     match = _NAME.match(image.stem)
     if match is None:
-        raise InputError('{}: not named <city>_<sequence>_<frame>_leftImg8bit.png'.format(image))
+        raise InputError(f'{image}: not named <city>_<sequence>_<frame>_leftImg8bit.png')
     city, sequence, number = match.groups()
     found = None
     if truth is not None:
         folder = truth / image.parent.relative_to(images)
-        stem = '{}_{}_{}_{}_'.format(city, sequence, number, truth.name)
+        stem = f'{city}_{sequence}_{number}_{truth.name}_'
         found = next((folder / (stem + kind) for kind in _KINDS if (folder / (stem + kind)).is_file()), None)
         if found is None and folder.is_dir() and not sparse:
-            raise InputError('{}: its annotation {} is missing'.format(image, folder / (stem + _KINDS[0])))
-    return Frame(image, '{}_{}'.format(city, sequence), int(number), found)
+            raise InputError(f'{image}: its annotation {folder / (stem + _KINDS[0])} is missing')
+    return Frame(image, f'{city}_{sequence}', int(number), found)
 
 
 def _name(frame: Frame) -> str:
-    return '{}_{:06d}'.format(frame.sequence, frame.number)
+    return f'{frame.sequence}_{frame.number:06d}'
 
 
 def draw(path: Path, classes: ClassTable) -> Tuple[np.ndarray, np.ndarray]:
@@ -138,7 +138,7 @@ def draw(path: Path, classes: ClassTable) -> Tuple[np.ndarray, np.ndarray]:
     try:
         height, width = int(data['imgHeight']), int(data['imgWidth'])
         if not (0 < height <= 1 << 14 and 0 < width <= 1 << 14):
-            raise ValueError('image size {}x{}'.format(width, height))
+            raise ValueError(f'image size {width}x{height}')
         values, instances = np.zeros((height, width), np.uint8), np.zeros((height, width), np.int32)
         numbers: Dict[str, int] = {}
         for entry in data['objects']:
@@ -148,7 +148,7 @@ def draw(path: Path, classes: ClassTable) -> Tuple[np.ndarray, np.ndarray]:
             group = name not in _OTHER_IDS and name.endswith('group')
             name = name[:-5] if group else name
             if name not in ids and name not in _OTHER_IDS:
-                raise ValueError("object '{}' is no class of Cityscapes".format(name))
+                raise ValueError(f"object '{name}' is no class of Cityscapes")
             value = ids.get(name, _OTHER_IDS.get(name, 0))
             number = 0
             if name in counted and not group:
@@ -158,19 +158,19 @@ def draw(path: Path, classes: ClassTable) -> Tuple[np.ndarray, np.ndarray]:
             cv2.fillPoly(values, [corners], value)
             cv2.fillPoly(instances, [corners], number)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise InputError('{}: no polygon file of Cityscapes ({})'.format(path, error)) from None
+        raise InputError(f'{path}: no polygon file of Cityscapes ({error})') from None
     return values, instances
 
 
 def _read_json(path: Path) -> Dict[str, Any]:
     try:
         if path.stat().st_size > _MAX_JSON_BYTES:
-            raise InputError('{}: over {} MiB'.format(path, _MAX_JSON_BYTES >> 20))
+            raise InputError(f'{path}: over {_MAX_JSON_BYTES >> 20} MiB')
         data = json.loads(path.read_text(encoding='utf-8'))
     except OSError as error:
-        raise InputError('{}: {}'.format(path, error.strerror)) from None
+        raise InputError(f'{path}: {error.strerror}') from None
     except (ValueError, RecursionError) as error:
-        raise InputError('{}: not JSON: {}'.format(path, error)) from None
+        raise InputError(f'{path}: not JSON: {error}') from None
     if not isinstance(data, dict):
-        raise InputError('{}: no polygon file of Cityscapes'.format(path))
+        raise InputError(f'{path}: no polygon file of Cityscapes')
     return data

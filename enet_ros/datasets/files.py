@@ -35,8 +35,8 @@ def label(path: Path) -> np.ndarray:
     if decoded.ndim == 2:
         return decoded
     if decoded.dtype != np.uint8:
-        raise InputError('{}: a label image has one channel or 8-bit colours, not {} of {}'.format(
-            path, decoded.shape[2], decoded.dtype))
+        raise InputError(f'{path}: a label image has one channel or 8-bit colours, not {decoded.shape[2]} '
+                         f'of {decoded.dtype}')
     return cv2.cvtColor(decoded[..., :3], cv2.COLOR_BGR2RGB)
 
 
@@ -46,7 +46,7 @@ def ids(path: Path) -> np.ndarray:
     if values.ndim != 2:
         if (values == values[..., :1]).all():       # grey saved as colour
             return np.ascontiguousarray(values[..., 0])
-        raise InputError('{}: a single-channel image of class numbers is expected, not colours'.format(path))
+        raise InputError(f'{path}: a single-channel image of class numbers is expected, not colours')
     return values
 
 
@@ -60,8 +60,8 @@ def indices(path: Path, table: np.ndarray, known: Iterable[int]) -> np.ndarray:
         return cv2.LUT(values, table)       # far quicker than numpy's indexing
     if values.min(initial=0) < 0 or not accepted[values].all():
         odd = values[(values < 0) | ~accepted[np.maximum(values, 0)]]
-        raise InputError('{}: value {} ({} pixels) is no class number of this data set'.format(
-            path, int(odd.flat[0]), odd.size))
+        raise InputError(f'{path}: value {int(odd.flat[0])} ({odd.size} pixels) is no class number of this '
+                         'data set')
     return table[values.astype(np.uint8)]
 
 
@@ -80,33 +80,32 @@ class ColourCoding:
         """Read a colour-coded label image as (H, W) uint8; a colour not in the table is refused."""
         rgb = label(path)
         if rgb.ndim != 3:
-            raise InputError('{}: colours are expected, but it has one channel'.format(path))
+            raise InputError(f'{path}: colours are expected, but it has one channel')
         packed = (rgb.astype(np.int32) * (1 << 16, 1 << 8, 1)).sum(2)
         labels = self._table[packed]
         unknown = packed[labels == self._UNKNOWN]
         if unknown.size:
             colour = int(unknown[0])
-            raise InputError('{}: colour {},{},{} is not in the colour table ({} such pixels)'.format(
-                path, colour >> 16, colour >> 8 & 255, colour & 255, unknown.size))
+            raise InputError(f'{path}: colour {colour >> 16},{colour >> 8 & 255},{colour & 255} is not in '
+                             f'the colour table ({unknown.size} such pixels)')
         return labels
 
 
 def check_size(image_path: Path, picture: np.ndarray, label_path: Path, values: np.ndarray) -> None:
     """Raise InputError where an annotation has another size than its image."""
     if picture.shape[:2] != values.shape[:2]:
-        raise InputError('{}: is {}x{}, but its image {} is {}x{}'.format(
-            label_path, values.shape[1], values.shape[0], image_path,
-            picture.shape[1], picture.shape[0]))
+        raise InputError(f'{label_path}: is {values.shape[1]}x{values.shape[0]}, but its image {image_path} '
+                         f'is {picture.shape[1]}x{picture.shape[0]}')
 
 
 def lines(path: Path) -> List[str]:
     """Return the non-empty lines of a text file."""
     if path.is_file() and path.stat().st_size > _MAX_LIST_BYTES:
-        raise InputError('{}: over {} MiB, this is no list'.format(path, _MAX_LIST_BYTES >> 20))
+        raise InputError(f'{path}: over {_MAX_LIST_BYTES >> 20} MiB, this is no list')
     try:
         return [line.strip() for line in _bytes(path).decode('utf-8-sig').splitlines() if line.strip()]
     except UnicodeDecodeError:
-        raise InputError('{}: no text'.format(path)) from None
+        raise InputError(f'{path}: no text') from None
 
 
 def images(folder: Path) -> List[Path]:
@@ -114,7 +113,7 @@ def images(folder: Path) -> List[Path]:
     found = sorted(path for path in folder.glob('*') if path.suffix.lower() in IMAGE_SUFFIXES) \
         if folder.is_dir() else []
     if not found:
-        raise InputError('{}: no images there'.format(folder))
+        raise InputError(f'{folder}: no images there')
     return found
 
 
@@ -139,7 +138,7 @@ def _bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise InputError('{}: {}'.format(path, error.strerror)) from None
+        raise InputError(f'{path}: {error.strerror}') from None
 
 
 def _decode(path: Path, data: bytes, flags: int) -> np.ndarray:
@@ -148,7 +147,7 @@ def _decode(path: Path, data: bytes, flags: int) -> np.ndarray:
     except cv2.error:
         decoded = None
     if decoded is None:
-        raise InputError('{}: damaged, or no image'.format(path))
+        raise InputError(f'{path}: damaged, or no image')
     return decoded
 
 

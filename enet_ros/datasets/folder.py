@@ -32,16 +32,16 @@ class ImageFolder(Dataset):
         if classes is None and (root / CLASS_FILE).is_file():
             classes = ClassTable.load(root / CLASS_FILE)
         if classes is None and masks is not None:
-            raise InputError('{}: masks need a class table: put {} beside the folders or name one'.format(
-                root, CLASS_FILE))
+            raise InputError(f'{root}: masks need a class table: put {CLASS_FILE} beside the folders or '
+                             'name one')
         self.classes = classes or ClassTable.load('camvid')
         if split and (images / split).is_dir():
             images, masks = images / split, masks / split if masks else None
             split = None
-        listed = root / '{}.txt'.format(split)
+        listed = root / f'{split}.txt'
         if split and not listed.is_file():
-            raise InputError("{}: split '{}' does not exist: there is neither {} nor {}".format(
-                root, split, images / split, listed))
+            raise InputError(f"{root}: split '{split}' does not exist: there is neither {images / split} "
+                             f"nor {listed}")
         self._images = files.images(images)
         if split:
             self._images = _listed(self._images, listed)
@@ -100,5 +100,5 @@ def _listed(images: List[Path], listed: Path) -> List[Path]:
     wanted = {Path(line.split()[0]).stem for line in files.lines(listed)}
     missing = wanted - {path.stem for path in images}
     if missing:
-        raise InputError('{}: names {}, which is no image there'.format(listed, sorted(missing)[0]))
+        raise InputError(f'{listed}: names {sorted(missing)[0]}, which is no image there')
     return [path for path in images if path.stem in wanted]

@@ -32,14 +32,14 @@ class Predictions:
         if coding not in CODINGS:
             raise InputError("coding is '{}'; it is one of {}".format(coding, ', '.join(CODINGS)))
         if not self.folder.is_dir():
-            raise InputError('{}: no such folder of predictions'.format(folder))
+            raise InputError(f'{folder}: no such folder of predictions')
         # os.walk, because a pattern would follow no links and a user's tree may be made of them.
         self._files: List[Tuple[str, Path]] = sorted(
             (Path(name).stem, Path(place) / name)
             for place, _, names in os.walk(str(folder), followlinks=True)
             for name in names if name.lower().endswith('.png'))
         if not self._files:
-            raise InputError('{}: no label images (*.png) there'.format(folder))
+            raise InputError(f'{folder}: no label images (*.png) there')
         known = classes.ids + (classes.ignore_id,) if coding == 'labelIds' else range(len(classes))
         self._strange = np.ones(256, np.uint8)
         self._strange[list(known) + [IGNORE]] = 0
@@ -59,7 +59,7 @@ class Predictions:
         if len(exact or found) == 1:
             return (exact or found)[0]
         raise InputError('{}: {} for frame {}'.format(
-            self.folder, 'several predictions ({}, {}, ...)'.format(found[0].name, found[1].name)
+            self.folder, f'several predictions ({found[0].name}, {found[1].name}, ...)'
             if found else 'no prediction', name))
 
     def read(self, name: str) -> np.ndarray:
@@ -92,8 +92,8 @@ class Submission:
     def __init__(self, folder: Union[str, Path], predicted: ClassTable, true: ClassTable) -> None:
         """Make the folder; InputError where that fails or the labels are not in the data set's classes."""
         if predicted.names != true.names:
-            raise InputError("a submission needs the classes of '{}', but the labels are of '{}'".format(
-                true.name, predicted.name))
+            raise InputError(f"a submission needs the classes of '{true.name}', but the labels are of "
+                             f"'{predicted.name}'")
         self.folder, self.written = Path(folder), 0
         # What is unknown becomes the data set's own value for it (0, unlabeled).
         self._ids = np.full(256, true.ignore_id, np.uint8)
@@ -101,13 +101,13 @@ class Submission:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise InputError('{}: {}'.format(folder, error.strerror)) from None
+            raise InputError(f'{folder}: {error.strerror}') from None
 
     def write(self, frame: Any, labels: np.ndarray) -> None:
         """Write the (H, W) uint8 class indices of a frame (its `name` counts) as <name>_pred_labelIds.png."""
-        path = self.folder / '{}_pred_labelIds.png'.format(frame.name)
+        path = self.folder / f'{frame.name}_pred_labelIds.png'
         try:
             path.write_bytes(encode_png(cv2.LUT(labels, self._ids)).tobytes())
         except OSError as error:
-            raise InputError('{}: {}'.format(path, error.strerror)) from None
+            raise InputError(f'{path}: {error.strerror}') from None
         self.written += 1

@@ -53,7 +53,7 @@ class SunRGBD(Dataset):
 
     def names(self) -> List[str]:
         """Return the frames' names, `<split>-<number>` as in the file."""
-        return ['{}-{}'.format(pair.split, pair.image.stem) for pair in self._pairs]
+        return [f'{pair.split}-{pair.image.stem}' for pair in self._pairs]
 
     def __getitem__(self, index: int) -> Sample:
         pair = self._pairs[index]
@@ -66,7 +66,7 @@ class SunRGBD(Dataset):
         pair = self._pairs[index]
         known = self.classes.ids + (self.classes.ignore_id, IGNORE)
         labels = files.indices(pair.label, self.classes.id_table(), known)
-        return Sample('{}-{}'.format(pair.split, pair.image.stem), None, labels)
+        return Sample(f'{pair.split}-{pair.image.stem}', None, labels)
 
 
 def recognise(root: Path) -> Optional[str]:
@@ -74,7 +74,7 @@ def recognise(root: Path) -> Optional[str]:
     root = Path(root)
     if (root / 'label37').is_dir() and (root / 'image').is_dir():
         return 'folders'
-    if any((root / 'SUNRGBD-{}_images'.format(split)).is_dir() for split in SPLITS):
+    if any((root / f'SUNRGBD-{split}_images').is_dir() for split in SPLITS):
         return 'tarballs'
     return None
 
@@ -82,18 +82,18 @@ def recognise(root: Path) -> Optional[str]:
 def _number(path: Path) -> int:
     match = re.search(r'(\d+)$', path.stem)
     if match is None:
-        raise InputError('{}: its name ends in no number'.format(path))
+        raise InputError(f'{path}: its name ends in no number')
     return int(match.group(1))
 
 
 def _folders(root: Path, split: str) -> List[Pair]:
     labels = root / 'label37' / split
-    return [Pair(path, files.annotation(labels, 'img37labels-{:06d}'.format(_number(path)), path), split)
+    return [Pair(path, files.annotation(labels, f'img37labels-{_number(path):06d}', path), split)
             for path in files.images(root / 'image' / split)]
 
 
 def _tarballs(root: Path, split: str) -> List[Pair]:
-    images = files.images(root / 'SUNRGBD-{}_images'.format(split))
+    images = files.images(root / f'SUNRGBD-{split}_images')
     labels = next((root / name for name in _LABEL_FOLDERS if (root / name).is_dir()), None)
     if labels is None:
         raise InputError('{}: no folder of labels; one of {} is expected'.format(
@@ -101,7 +101,7 @@ def _tarballs(root: Path, split: str) -> List[Pair]:
     # Some copies number the training images from 1, some go on after the test images.
     numbers = [_number(path) for path in images]
     offset = _TEST_FRAMES if split == 'train' and min(numbers) <= _TEST_FRAMES else 0
-    return [Pair(path, files.annotation(labels, 'img-{:06d}'.format(number + offset), path), split)
+    return [Pair(path, files.annotation(labels, f'img-{number + offset:06d}', path), split)
             for path, number in zip(images, numbers)]
 
 

@@ -32,8 +32,8 @@ class SyntheticStreet(Dataset):
                  start: float = 0.0) -> None:
         """Lay the street out; `start` is the time of frame 0 in seconds."""
         if min(size) < SMALLEST:
-            raise InputError('synthetic street: {}x{} pixels are too few, ask for {} or more each way'.format(
-                size[1], size[0], SMALLEST))
+            raise InputError(f'synthetic street: {size[1]}x{size[0]} pixels are too few, ask for {SMALLEST} '
+                             'or more each way')
         if frames < 1:
             raise InputError('synthetic street: ask for one frame or more')
         self.name = 'synthetic'
@@ -66,7 +66,7 @@ class SyntheticStreet(Dataset):
         if index < 0:
             index += self._frames
         if not 0 <= index < self._frames:
-            raise IndexError('synthetic street: frame {} of {}'.format(index, self._frames))
+            raise IndexError(f'synthetic street: frame {index} of {self._frames}')
         stamp = self.start + index / RATE_HZ
         image, label, instances = self.scene.render(stamp, int(round(stamp * RATE_HZ)))
         return Sample(self._name(index), image, label, instances, self._sequence, stamp)
@@ -77,7 +77,7 @@ class SyntheticStreet(Dataset):
 
     @property
     def _sequence(self) -> str:
-        return 'street{}'.format(self.seed)
+        return f'street{self.seed}'
 
     def _name(self, index: int) -> str:
-        return '{}_{:06d}'.format(self._sequence, index)
+        return f'{self._sequence}_{index:06d}'

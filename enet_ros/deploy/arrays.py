@@ -30,7 +30,7 @@ class Arrays:
         self._used: Set[str] = set()
         self._eps = _EPS.get(checkpoint.variant, 0.0) if checkpoint.network == 'enet' else _SEGNET_EPS
         if not self._eps:
-            raise WeightsError("{}: unknown ENet variant '{}'".format(self.origin, checkpoint.variant))
+            raise WeightsError(f"{self.origin}: unknown ENet variant '{checkpoint.variant}'")
 
     def __contains__(self, name: str) -> bool:
         return name in self._arrays
@@ -47,8 +47,7 @@ class Arrays:
     def take(self, name: str) -> np.ndarray:
         """Return an array as float64."""
         if name not in self._arrays:
-            raise WeightsError("{}: lacks array {} for {} '{}'".format(
-                self.origin, name, self.network, self.variant))
+            raise WeightsError(f"{self.origin}: lacks array {name} for {self.network} '{self.variant}'")
         self._used.add(name)
         self.last = name
         return np.asarray(self._arrays[name], np.float64)
@@ -74,20 +73,20 @@ class Arrays:
     def convolutions(self, sequence: str) -> List[int]:
         """List the places of the convolutions in a sequence of layers."""
         places = [step for step in range(_LONGEST_SEQUENCE)
-                  if self.rank('{}.{}.weight'.format(sequence, step)) == 4]
+                  if self.rank(f'{sequence}.{step}.weight') == 4]
         if not places:
-            self.take('{}.0.weight'.format(sequence))   # says that it is missing
+            self.take(f'{sequence}.0.weight')   # says that it is missing
         return places
 
     def check_all_used(self) -> None:
         """Raise WeightsError where the file holds more than the network has."""
         left = sorted(set(self._arrays) - self._used)
         if left:
-            raise WeightsError("{}: holds the unknown array {} for {} '{}' ({} such)".format(
-                self.origin, left[0], self.network, self.variant, len(left)))
+            raise WeightsError(f"{self.origin}: holds the unknown array {left[0]} for {self.network} "
+                               f"'{self.variant}' ({len(left)} such)")
 
     def check_classes(self, given: int, classes: int) -> None:
         """Raise WeightsError unless the last layer's classes are as many as the class table's."""
         if given != classes:
-            raise WeightsError('{}: array {} gives {} classes, but the class table has {}'.format(
-                self.origin, self.last, given, classes))
+            raise WeightsError(f'{self.origin}: array {self.last} gives {given} classes, but the class '
+                               f'table has {classes}')

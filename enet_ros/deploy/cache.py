@@ -109,5 +109,6 @@ def _locked(handle: int) -> bool:
 
 
 def _unwritable(folder: Path, error: OSError) -> InputError:
-    return InputError('engine cache {}: {}; give a folder that can be written (engine_cache, --cache or '
-                      '{})'.format(folder, error.strerror, ENVIRONMENT))
+    return InputError(f'engine cache {folder}: {error.strerror}; give a folder that can be written '
+                      '(engine_cache, --cache or '
+                      f'{ENVIRONMENT})')

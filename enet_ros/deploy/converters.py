@@ -85,7 +85,7 @@ def _transposed(ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: Any, stri
 def _tensor(ctx: Any, x: torch.Tensor) -> Any:
     # torch2trt's own helper would make a constant of a tensor whose origin was not converted.
     if not hasattr(x, '_trt'):
-        raise EngineError('the input of {} comes from an operation without converter'.format(ctx.method_str))
+        raise EngineError(f'the input of {ctx.method_str} comes from an operation without converter')
     return x._trt
 
 

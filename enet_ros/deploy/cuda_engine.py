@@ -35,7 +35,7 @@ def open(checkpoint: Checkpoint, input_size: Tuple[int, int], precision: Optiona
     try:
         return CudaEngine(networks.from_checkpoint(checkpoint), input_size, precision)
     except RuntimeError as error:       # no memory, or a GPU that this PyTorch was not built for
-        raise EngineError('the GPU does not run the network: {}'.format(error)) from error
+        raise EngineError(f'the GPU does not run the network: {error}') from error
 
 
 class CudaEngine(Engine):

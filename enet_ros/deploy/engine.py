@@ -33,7 +33,7 @@ class Engine(abc.ABC):
 
     def logits(self, frame: np.ndarray) -> np.ndarray:
         """(H, W, 3) uint8 RGB at `input_size` -> (C, H, W) float32, for scoring by upsampled logits."""
-        raise NotImplementedError('engine {} gives labels only'.format(self.name))
+        raise NotImplementedError(f'engine {self.name} gives labels only')
 
     def close(self) -> None:
         """Release what the engine holds; a second call does nothing."""
@@ -41,8 +41,8 @@ class Engine(abc.ABC):
     def check(self, frame: np.ndarray) -> None:
         """Raise ValueError unless `frame` is uint8 RGB of the engine's size."""
         if frame.dtype != np.uint8 or frame.shape != self.input_size + (3,):
-            raise ValueError('engine {} takes uint8 frames of shape {}, not {} of shape {}'.format(
-                self.name, self.input_size + (3,), frame.dtype, frame.shape))
+            raise ValueError(f'engine {self.name} takes uint8 frames of shape {self.input_size + (3,)}, not '
+                             f'{frame.dtype} of shape {frame.shape}')
 
     def __enter__(self) -> 'Engine':
         return self

@@ -23,7 +23,7 @@ def sequence(layers: Iterable[nn.Module], prelu: str = 'module') -> nn.Sequentia
         elif isinstance(layer, (nn.PReLU, nn.ReLU)):
             folded.append(activation(layer, prelu))
         elif not isinstance(layer, (nn.Dropout, nn.Dropout2d)):
-            raise TypeError('no inference form of {} is known'.format(type(layer).__name__))
+            raise TypeError(f'no inference form of {type(layer).__name__} is known')
     return nn.Sequential(*folded)
 
 

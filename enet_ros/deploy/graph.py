@@ -35,7 +35,7 @@ def rewrite(network: nn.Module, head: str = 'logits', prelu: str = 'module') -> 
     elif isinstance(network, (SegNet, SegNetBasic)):
         graph = SegNetGraph(network)
     else:
-        raise TypeError('no inference form of {} is known'.format(type(network).__name__))
+        raise TypeError(f'no inference form of {type(network).__name__} is known')
     if head == 'labels':
         graph = WithLabels(graph)
     weight = next(network.parameters())

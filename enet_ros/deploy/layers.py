@@ -71,7 +71,7 @@ class ContrastNormalisation(nn.Module):
         """Take Caffe's constants for values of 0..255; ValueError where the window is too small."""
         super().__init__()
         if size < 5:
-            raise ValueError('a window of {} does not span three colours'.format(size))
+            raise ValueError(f'a window of {size} does not span three colours')
         self.beta = beta
         self.energy = nn.Conv2d(3, 3, 1)
         nn.init.constant_(self.energy.weight, alpha / size * 255 ** 2)

@@ -68,7 +68,7 @@ def _branch(x: Node, arrays: Arrays, name: str, dilation: int = 1, doubles: bool
     """
     steps = arrays.convolutions(name + '.branch')
     for index, step in enumerate(steps):
-        layer, norm, after = ['{}.branch.{}'.format(name, step + offset) for offset in range(3)]
+        layer, norm, after = [f'{name}.branch.{step + offset}' for offset in range(3)]
         normalised, expands = norm + '.running_mean' in arrays, step == steps[-1]
         transposed = doubles and index == 1
         folded = arrays.convolution(layer, norm if normalised else None, transposed)

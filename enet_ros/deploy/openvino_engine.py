@@ -17,7 +17,7 @@ def available() -> Optional[str]:
     try:
         import openvino
     except ImportError as error:
-        return '{} (pip install "enet_ros[openvino]")'.format(error)
+        return f'{error} (pip install "enet_ros[openvino]")'
     return None if 'CPU' in openvino.Core().available_devices else 'OpenVINO has no plugin for this CPU'
 
 
@@ -82,7 +82,7 @@ class OpenVinoEngine(Engine):
 
     def _configuration(self, cache: Optional[Path], threads: Optional[int]) -> Dict[str, Any]:
         if self.precision not in _TYPES:
-            raise EngineError('OpenVINO on the CPU runs fp32 or bf16, not {}'.format(self.precision))
+            raise EngineError(f'OpenVINO on the CPU runs fp32 or bf16, not {self.precision}')
         capable = self._core.get_property('CPU', 'OPTIMIZATION_CAPABILITIES')
         if self.precision == 'bf16' and 'BF16' not in capable:
             raise EngineError('this CPU does not compute in bf16; use precision fp32')
@@ -94,7 +94,7 @@ class OpenVinoEngine(Engine):
             try:
                 cache.mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                raise EngineError('engine cache {}: {}'.format(cache, error.strerror)) from None
+                raise EngineError(f'engine cache {cache}: {error.strerror}') from None
             options['CACHE_DIR'] = str(cache)
         return options
 

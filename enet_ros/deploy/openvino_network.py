@@ -46,14 +46,14 @@ def build(checkpoint: Checkpoint, input_size: Tuple[int, int], head: str = 'labe
     except (RuntimeError, ValueError) as error:     # OpenVINO checks shapes while operations are made
         if isinstance(error, WeightsError):
             raise
-        raise WeightsError('{}: an array does not fit {} near {}: {}'.format(
-            checkpoint.origin, checkpoint.network, arrays.last, _first_line(error))) from None
+        raise WeightsError(f'{checkpoint.origin}: an array does not fit {checkpoint.network} near '
+                           f'{arrays.last}: {_first_line(error)}') from None
     arrays.check_all_used()
     model = openvino.Model([output.output(0)], [image], checkpoint.network)
     model.output(0).set_names({head})
     # Names count up through the life of a process; the cache of compiled models compares them.
     for index, node in enumerate(model.get_ordered_ops()):
-        node.set_friendly_name('{}_{}'.format(node.get_type_name(), index))
+        node.set_friendly_name(f'{node.get_type_name()}_{index}')
     return model
 
 
@@ -61,14 +61,14 @@ def _enet(image: Node, arrays: Arrays, head: str, classes: int) -> Node:
     x = blocks.initial(image, arrays)
     x, winner1 = blocks.down(x, arrays, 'encoder.down1')
     for index in range(4):
-        x = blocks.bottleneck(x, arrays, 'encoder.section1.{}'.format(index))
+        x = blocks.bottleneck(x, arrays, f'encoder.section1.{index}')
     x, winner2 = blocks.down(x, arrays, 'encoder.down2')
     for section in ('section2', 'section3'):
         for index, dilation in enumerate(_DILATIONS):
-            x = blocks.bottleneck(x, arrays, 'encoder.{}.{}'.format(section, index), dilation)
+            x = blocks.bottleneck(x, arrays, f'encoder.{section}.{index}', dilation)
     x = blocks.up(x, arrays, 'decoder.up4', winner2)
     for index in range(2):
-        x = blocks.bottleneck(x, arrays, 'decoder.section4.{}'.format(index))
+        x = blocks.bottleneck(x, arrays, f'decoder.section4.{index}')
     last = arrays.convolution('decoder.last')
     arrays.check_classes(last.weight.shape[1], classes)
     if head == 'labels' and last.weight.shape[2] == 2:
@@ -129,12 +129,12 @@ def _segnet(image: Node, arrays: Arrays, head: str, classes: int) -> Node:
         x = op.lrn(x, layers.integers(1), _LRN_ALPHA, _LRN_BETA, 1.0, _LRN_SIZE)
     pooled = []
     for stage in range(4 if basic else 5):
-        x = _stage(x, arrays, 'encoder.{}'.format(stage), 1.0 if stage or basic else 255.0)
+        x = _stage(x, arrays, f'encoder.{stage}', 1.0 if stage or basic else 255.0)
         size = x.shape[2:]
         x, winner = layers.pool(x)
         pooled.append((winner, *size))
     for stage in range(len(pooled)):
-        x = _stage(layers.unpool(x, *pooled.pop()), arrays, 'decoder.{}'.format(stage), relu=not basic)
+        x = _stage(layers.unpool(x, *pooled.pop()), arrays, f'decoder.{stage}', relu=not basic)
     classifier = arrays.convolution('classifier')
     arrays.check_classes(len(classifier.weight), classes)
     return _head(layers.convolution(x, *classifier), head)
@@ -142,7 +142,7 @@ def _segnet(image: Node, arrays: Arrays, head: str, classes: int) -> Node:
 
 def _stage(x: Node, arrays: Arrays, name: str, divisor: float = 1.0, relu: bool = True) -> Node:
     for step in arrays.convolutions(name):
-        folded = arrays.convolution('{}.{}'.format(name, step), '{}.{}'.format(name, step + 1))
+        folded = arrays.convolution(f'{name}.{step}', f'{name}.{step + 1}')
         x = layers.convolution(x, folded.weight / divisor, folded.bias)
         divisor = 1.0
         if relu:

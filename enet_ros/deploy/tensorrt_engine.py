@@ -36,7 +36,7 @@ def available() -> Optional[str]:
     try:
         version = _version()
     except Exception as error:      # its libraries are mounted from the host and may not match
-        return 'the tensorrt module does not load ({})'.format(error)
+        return f'the tensorrt module does not load ({error})'
     if version[:2] < _OLDEST or version[0] > _NEWEST:
         return 'TensorRT {} is not supported, only {}.{} to {}.x'.format(
             '.'.join(str(part) for part in version), _OLDEST[0], _OLDEST[1], _NEWEST)
@@ -57,7 +57,7 @@ def open(checkpoint: Checkpoint, input_size: Tuple[int, int], precision: Optiona
         try:
             return _run(plan, input_size, precision)
         except EngineError as error:    # another driver under the same TensorRT, say
-            print('{}; building it again'.format(error), file=sys.stderr)
+            print(f'{error}; building it again', file=sys.stderr)
     build_in_child(checkpoint, input_size, precision, store.folder, force=plan is not None)
     plan = store.load(key)
     if plan is None:
@@ -70,7 +70,7 @@ def _run(plan: bytes, input_size: Tuple[int, int], precision: str) -> Engine:
     try:
         return TensorRTEngine(plan, input_size, precision, DEVICE)
     except RuntimeError as error:       # what torch raises, mostly for want of memory
-        raise EngineError('the TensorRT engine does not run: {}'.format(error)) from error
+        raise EngineError(f'the TensorRT engine does not run: {error}') from error
 
 
 def trace(graph: torch.nn.Module, example: torch.Tensor, **options: Any) -> Any:
@@ -102,7 +102,7 @@ def engine_key(checkpoint: Checkpoint, input_size: Tuple[int, int], precision: s
         'torch2trt': torch2trt_version()}
     if DEVICE == 'cuda':
         major, minor = torch.cuda.get_device_capability()
-        key.update(gpu=torch.cuda.get_device_name(), sm='{}{}'.format(major, minor))
+        key.update(gpu=torch.cuda.get_device_name(), sm=f'{major}{minor}')
     return key
 
 
@@ -127,8 +127,9 @@ def build_in_child(checkpoint: Checkpoint, input_size: Tuple[int, int], precisio
                 child.terminate()
                 child.wait()
     if code < 0:
-        raise EngineError('building the TensorRT engine was ended by signal {}; if by the kernel, for want '
-                          'of memory: give the board swap'.format(-code))
+        raise EngineError(f'building the TensorRT engine was ended by signal {-code}; if by the kernel, for '
+                          'want '
+                          'of memory: give the board swap')
     if code:
         raise EngineError('building the TensorRT engine failed: {}'.format(last.replace('error: ', '', 1)))
 

@@ -62,7 +62,7 @@ def record(graph: torch.nn.Module, example: torch.Tensor, logger: Any = None, pr
         raise EngineError('torch2trt has no converter for {}: their results would be frozen'.format(
             ', '.join(sorted(set(unsupported) | set(baked))))) from failure
     if failure is not None:
-        raise EngineError('torch2trt cannot convert the network: {}'.format(failure)) from failure
+        raise EngineError(f'torch2trt cannot convert the network: {failure}') from failure
     return Recorded(network, builder, config, logger)
 
 

@@ -72,7 +72,7 @@ class BlockCounts:
         frames = sum(block.frames for block in self.blocks)
         length = max(1, min(MAX_BLOCK, frames // BLOCKS_WANTED))
         blocks = _coarsen(self.blocks, length)
-        name = 'block of {} frames'.format(max([length] + [block.frames for block in blocks]))
+        name = f'block of {max([length] + [block.frames for block in blocks])} frames'
         return name, np.stack([block.counts for block in blocks]) if blocks else np.zeros((0, 1, 2), np.int64)
 
     def to_list(self) -> List[Dict[str, Any]]:
@@ -90,7 +90,7 @@ class BlockCounts:
                     str(entry['sequence']), str(entry['name']), None if stamp is None else float(stamp),
                     int(entry['frames']), _unpack(entry['counts'])))
         except (KeyError, TypeError, ValueError, OverflowError, zlib.error) as error:
-            raise InputError('these are no blocks of confusion counts: {!r}'.format(error)) from None
+            raise InputError(f'these are no blocks of confusion counts: {error!r}') from None
         if len({block.counts.shape for block in made.blocks}) > 1:
             raise InputError('blocks of confusion counts are of different numbers of classes')
         return made
@@ -148,7 +148,7 @@ def _unpack(text: str) -> np.ndarray:
     counts = np.frombuffer(zlib.decompressobj().decompress(base64.b64decode(text), limit), '<i8')
     classes = int(np.sqrt(counts.size))
     if not classes or classes * (classes + 1) != counts.size:
-        raise ValueError('{} counts are no (C, C + 1)'.format(counts.size))
+        raise ValueError(f'{counts.size} counts are no (C, C + 1)')
     return counts.reshape(classes, classes + 1).astype(np.int64)
 
 

@@ -49,8 +49,8 @@ class BoundaryCounts:
     def update(self, prediction: np.ndarray, truth: np.ndarray) -> None:
         """Count one image: (H, W) uint8 class indices; pixels whose truth is no class are not counted."""
         if prediction.shape != truth.shape:
-            raise InputError('prediction is {} and truth {}: score both at the same size'.format(
-                prediction.shape, truth.shape))
+            raise InputError(f'prediction is {prediction.shape} and truth {truth.shape}: score both at the '
+                             'same size')
         if not truth.size:
             return
         classes = self.counts.shape[1]
@@ -67,8 +67,8 @@ class BoundaryCounts:
     def merge(self, other: 'BoundaryCounts') -> 'BoundaryCounts':
         """Add another part's counts to this one; return self."""
         if other.counts.shape != self.counts.shape:
-            raise InputError('boundary counts of {} and {} classes cannot be merged'.format(
-                self.counts.shape[1], other.counts.shape[1]))
+            raise InputError(f'boundary counts of {self.counts.shape[1]} and {other.counts.shape[1]} '
+                             'classes cannot be merged')
         self.counts += other.counts
         return self
 

@@ -28,8 +28,7 @@ class ConfusionMatrix:
         value from C on is void (see `ClassTable.mapping_to`). They cost nothing: counting folds them in.
         """
         if not 1 <= num_classes <= MAX_CLASSES:
-            raise InputError('a confusion matrix counts 1 to {} classes, not {}'.format(
-                MAX_CLASSES, num_classes))
+            raise InputError(f'a confusion matrix counts 1 to {MAX_CLASSES} classes, not {num_classes}')
         self.counts = np.zeros((num_classes, num_classes + 1), np.int64)
         self._columns, self._rows = _lut(prediction_lut, num_classes), _lut(truth_lut, num_classes)
 
@@ -54,8 +53,9 @@ class ConfusionMatrix:
             raise InputError('a confusion matrix must be a table of whole numbers') from None
         shaped = array.ndim == 2 and array.shape[1] == array.shape[0] + 1
         if not shaped or (whole != array).any() or (whole < 0).any():
-            raise InputError('a confusion matrix must be (C, C + 1) counts, the last column void, not {}'
-                             .format(array.shape))
+            raise InputError('a confusion matrix must be (C, C + 1) counts, the last column void, not '
+                             f'{array.shape}'
+                             )
         matrix = cls(array.shape[0])
         matrix.counts += whole
         return matrix
@@ -72,8 +72,8 @@ class ConfusionMatrix:
         is void. Raises InputError where the sizes differ.
         """
         if prediction.shape != truth.shape:
-            raise InputError('prediction is {} and truth {}: score both at the same size'.format(
-                prediction.shape, truth.shape))
+            raise InputError(f'prediction is {prediction.shape} and truth {truth.shape}: score both at the '
+                             'same size')
         if not truth.size:
             return np.zeros_like(self.counts)
         true, predicted = cv2.LUT(as_bytes(truth), self._rows), cv2.LUT(as_bytes(prediction), self._columns)
@@ -84,8 +84,8 @@ class ConfusionMatrix:
     def merge(self, other: 'ConfusionMatrix') -> 'ConfusionMatrix':
         """Add another part's counts to this one; return self."""
         if other.counts.shape != self.counts.shape:
-            raise InputError('confusion matrices of {} and {} classes cannot be merged'.format(
-                self.num_classes, other.num_classes))
+            raise InputError(f'confusion matrices of {self.num_classes} and {other.num_classes} classes '
+                             'cannot be merged')
         self.counts += other.counts
         return self
 
@@ -104,8 +104,8 @@ class ConfusionMatrix:
         'zero' counts them as 0 (some published scripts). They are NaN in the tables of classes either way.
         """
         if len(classes) != self.num_classes:
-            raise InputError('class table {} has {} classes, the confusion matrix {}'.format(
-                classes.name, len(classes), self.num_classes))
+            raise InputError(f'class table {classes.name} has {len(classes)} classes, the confusion matrix '
+                             f'{self.num_classes}')
         iou, accuracy = scores.class_iou(self.counts), scores.class_accuracy(self.counts)
         categories, grouped = scores.group(self.counts, classes.categories)
         category_iou = scores.class_iou(grouped)
@@ -126,7 +126,7 @@ def _lut(table: Optional[np.ndarray], num_classes: int) -> np.ndarray:
     """Return a look-up table into the classes in which everything else is `num_classes`, void."""
     table = np.arange(256) if table is None else np.asarray(table)
     if table.shape != (256,):
-        raise InputError('a look-up table must have 256 entries, not {}'.format(table.shape))
+        raise InputError(f'a look-up table must have 256 entries, not {table.shape}')
     return np.minimum(table, num_classes).astype(np.uint8)
 
 

@@ -90,7 +90,7 @@ class Coverage:
                        dict(data['matching']),
                        OrderedDict((str(p['text']), int(p['count'])) for p in data['problems']))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise InputError('{}: no result of an evaluation ({!r})'.format(origin, error)) from None
+            raise InputError(f'{origin}: no result of an evaluation ({error!r})') from None
 
 
 def _merge_matching(mine: Dict[str, Any], other: Dict[str, Any]) -> Dict[str, Any]:

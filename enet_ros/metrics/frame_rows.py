@@ -42,7 +42,7 @@ class FrameRow(NamedTuple):
         timing, delay = self.timing, self.delay_ns
         values: List[Any] = [
             timing.camera, timing.sequence, timing.stamp_ns, timing.outcome, self.clock,
-            '' if delay is None else '{:.6f}'.format(delay / 1e6), self.image_ros_ns,
+            '' if delay is None else f'{delay / 1e6:.6f}', self.image_ros_ns,
             timing.received_ros_ns, timing.published_ros_ns, self.delivered_ros_ns]
         values += [timing.marks.get(stage) for stage in STAGES]
         text = io.StringIO()
@@ -54,7 +54,7 @@ def parse_line(line: str) -> FrameRow:
     """Read a CSV line back; ValueError where it is none."""
     fields = next(csv.reader([line], strict=True), [])
     if len(fields) != len(COLUMNS):
-        raise ValueError('{} fields, not {}'.format(len(fields), len(COLUMNS)))
+        raise ValueError(f'{len(fields)} fields, not {len(COLUMNS)}')
     row = dict(zip(COLUMNS, fields))
     numbers: Dict[str, int] = {}
     for key, value in row.items():
@@ -65,7 +65,7 @@ def parse_line(line: str) -> FrameRow:
         timing = FrameTiming(row['camera'], numbers['sequence'], numbers['stamp_ns'], row['outcome'], marks,
                              numbers['received_ros_ns'], numbers.get('published_ros_ns'))
     except KeyError as error:
-        raise ValueError('field {} is empty'.format(error)) from None
+        raise ValueError(f'field {error} is empty') from None
     if row['clock'] != stamps.OK and row['clock'] not in stamps.ADVICE:
         raise ValueError('no such clock verdict: {!r}'.format(row['clock']))
     return FrameRow(timing, row['clock'], numbers.get('delivered_ros_ns'), numbers.get('image_ros_ns'))
@@ -90,7 +90,7 @@ class RowWriter:
             keep_older(self.path)
             self._file = os.open(str(self.path), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         except OSError as error:
-            raise InputError('{}: cannot be written: {}'.format(self.path, error.strerror)) from None
+            raise InputError(f'{self.path}: cannot be written: {error.strerror}') from None
         self._put(_HEADER)
 
     def write(self, rows: Iterable[FrameRow]) -> None:
@@ -128,12 +128,12 @@ def keep_older(path: Path) -> None:
     if not path.is_file():
         return
     number = 1
-    while path.with_name('{}.{}{}'.format(path.stem, number, path.suffix)).exists():
+    while path.with_name(f'{path.stem}.{number}{path.suffix}').exists():
         number += 1
     for suffix in SUFFIXES:
         older = path.with_suffix(suffix)
         if older.is_file():
-            older.rename(path.with_name('{}.{}{}'.format(path.stem, number, suffix)))
+            older.rename(path.with_name(f'{path.stem}.{number}{suffix}'))
 
 
 class RowReader:
@@ -162,4 +162,4 @@ class RowReader:
                     except (ValueError, csv.Error):
                         self.torn += 1
         except OSError as error:
-            raise InputError('{}: {}'.format(self.path, error.strerror)) from None
+            raise InputError(f'{self.path}: {error.strerror}') from None

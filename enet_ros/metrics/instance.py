@@ -65,8 +65,8 @@ class InstanceCounts:
         255 ignored; `instances` (H, W) int: an object's number, or as `instance_lut` has it.
         """
         if instances.shape != truth.shape:
-            raise InputError('instances are {} and truth {}: score both at the same size'.format(
-                instances.shape, truth.shape))
+            raise InputError(f'instances are {instances.shape} and truth {truth.shape}: score both at the '
+                             'same size')
         self._matrix.update(prediction, truth)
         inside, label = self._objects(as_bytes(truth), instances)
         predicted = self._lut[as_bytes(prediction)[inside]]
@@ -102,8 +102,8 @@ class InstanceCounts:
     def merge(self, other: 'InstanceCounts') -> 'InstanceCounts':
         """Add another part's counts to this one; return self."""
         if other.classes.names != self.classes.names:
-            raise InputError("instance counts of '{}' and '{}' cannot be merged".format(
-                self.classes.name, other.classes.name))
+            raise InputError(f"instance counts of '{self.classes.name}' and '{other.classes.name}' cannot "
+                             "be merged")
         self._matrix.merge(other._matrix)
         for name in ('count', 'pixels', 'found', 'found_category'):
             setattr(self, name, getattr(self, name) + getattr(other, name))
@@ -159,8 +159,7 @@ class InstanceCounts:
                                ('found_category', float)):
                 getattr(counts, name)[:] = np.asarray(data[name], kind)
         except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise InputError("instance counts do not fit class table '{}': {}".format(
-                classes.name, error)) from None
+            raise InputError(f"instance counts do not fit class table '{classes.name}': {error}") from None
         return counts
 
 

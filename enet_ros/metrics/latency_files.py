@@ -36,7 +36,7 @@ def read_summary(path: Union[str, Path], camera_rate: Optional[float] = None) ->
     except (ValueError, RecursionError) as error:
         raise InputError('{}: not JSON: {}'.format(path, ' '.join(str(error).split())[:200])) from None
     if not isinstance(summary, dict) or not isinstance(summary.get('latency_ms'), dict):
-        raise InputError('{}: no latency summary (it has no latency_ms)'.format(path))
+        raise InputError(f'{path}: no latency summary (it has no latency_ms)')
     return summary
 
 
@@ -46,12 +46,12 @@ def compare(summaries: Sequence[Dict[str, Any]]) -> List[Tuple[str, List[Optiona
         (key, [_number(summary.get(key)) for summary in summaries]) for key in _COMPARED]
     tables = [('latency_ms', 'latency_ms'), ('latency_corrected_ms', 'latency_corrected_ms')]
     for title, key in tables:
-        rows += [('{} {}'.format(title, name), [_entry(summary, key, name) for summary in summaries])
+        rows += [(f'{title} {name}', [_entry(summary, key, name) for summary in summaries])
                  for name in _QUANTILES]
     stages: List[str] = []
     for summary in summaries:
         stages += [name for name in _mapping(summary.get('stages_ms')) if name not in stages]
-    rows += [('{} p50, ms'.format(stage), [_entry(_mapping(summary.get('stages_ms')), stage, 'p50')
+    rows += [(f'{stage} p50, ms', [_entry(_mapping(summary.get('stages_ms')), stage, 'p50')
                                            for summary in summaries]) for stage in stages]
     return rows
 
@@ -60,7 +60,7 @@ def comparison_text(names: Sequence[str], rows: Sequence[Tuple[str, List[Optiona
     """Lay the comparison out as a table; the change is that of the last against the first."""
     lines = [[''] + list(names) + (['change'] if len(names) > 1 else [])]
     for title, values in rows:
-        line = [title] + ['-' if value is None else '{:.6g}'.format(value) for value in values]
+        line = [title] + ['-' if value is None else f'{value:.6g}' for value in values]
         if len(names) > 1:
             line.append(_change(values[0], values[-1]))
         lines.append(line)
@@ -72,7 +72,7 @@ def comparison_text(names: Sequence[str], rows: Sequence[Tuple[str, List[Optiona
 def _change(first: Optional[float], last: Optional[float]) -> str:
     if first is None or last is None or not first:
         return '-'
-    return '{:+.1f} %'.format(100 * (last - first) / first)
+    return f'{100 * (last - first) / first:+.1f} %'
 
 
 def _mapping(value: Any) -> Dict[str, Any]:

@@ -50,15 +50,15 @@ def judge(window: Dict[str, Any], recording: Recording, limits: Limits) -> Healt
 def _recorder_troubles(recording: Recording, limits: Limits) -> List[Tuple[str, str]]:
     troubles = []
     if recording.error:
-        troubles.append((ERROR, '{}: {}; {} rows not recorded: free some space'.format(
-            recording.path, recording.error, recording.lost)))
+        troubles.append((ERROR, f'{recording.path}: {recording.error}; {recording.lost} rows not recorded: '
+                                'free some space'))
     if recording.publishers == 0:
-        troubles.append((WARN, 'nothing publishes {}: is the segmentation node up and of that name?'.format(
-            recording.timing_topic)))
+        troubles.append((WARN, f'nothing publishes {recording.timing_topic}: is the segmentation node up '
+                               'and of that name?'))
     elif recording.silent_s is None:
         troubles.append((WARN, 'no frame yet: is the camera up and the segmentation node active?'))
     elif recording.silent_s > limits.silence:
-        troubles.append((WARN, 'no frame for {:.1f} s: has the camera stopped?'.format(recording.silent_s)))
+        troubles.append((WARN, f'no frame for {recording.silent_s:.1f} s: has the camera stopped?'))
     return troubles
 
 
@@ -67,24 +67,24 @@ def _delay_troubles(window: Dict[str, Any], limits: Limits) -> List[Tuple[str, s
                 for trouble, count in sorted(window['clock'].items())]
     share = window['drop_share']
     if share is not None and share > limits.drop_share:
-        troubles.append((WARN, '{:.0%} of the frames dropped: the camera outruns the engine'.format(share)))
+        troubles.append((WARN, f'{share:.0%} of the frames dropped: the camera outruns the engine'))
     p50 = window['latency_ms']['p50']
     if p50 is not None and p50 > 1e3 * limits.delay:
-        troubles.append((WARN, 'labels are late: p50 {:.0f} ms'.format(p50)))
+        troubles.append((WARN, f'labels are late: p50 {p50:.0f} ms'))
     return troubles
 
 
 def _values(window: Dict[str, Any], recording: Recording) -> Dict[str, str]:
     latency, queue = window['latency_ms'], window['queue_wait_ms']
-    values = {'latency {} (ms)'.format(name): latency[name] for name in ('p50', 'p90', 'p99', 'max')}
+    values = {f'latency {name} (ms)': latency[name] for name in ('p50', 'p90', 'p99', 'max')}
     values.update({'samples': latency['count'], 'jitter (ms)': window['jitter_ms'],
                    'rate (Hz)': window['rate_hz'], 'frames': window['frames'],
                    'drop share': window['drop_share'], 'queue wait p50 (ms)': queue['p50'],
                    'queue wait p99 (ms)': queue['p99']})
     told = {key: _text(value) for key, value in values.items()}
     for name in latency['insufficient']:
-        if 'latency {} (ms)'.format(name) in told:
-            told['latency {} (ms)'.format(name)] = 'insufficient samples'
+        if f'latency {name} (ms)' in told:
+            told[f'latency {name} (ms)'] = 'insufficient samples'
     told.update(recording=recording.path, rows=str(recording.written), **{'rows lost': str(recording.lost)})
     return told
 
@@ -94,4 +94,4 @@ def _text(value: Any) -> str:
         return '-'
     if isinstance(value, int):
         return str(value)
-    return '{:.3g}'.format(value) if value < 1 else '{:.1f}'.format(value)
+    return f'{value:.3g}' if value < 1 else f'{value:.1f}'

@@ -52,9 +52,9 @@ def percentile_distribution(delays_ms: Sequence[float]) -> str:
         count = sum(1 for other in ordered if other <= value)
         if count == len(ordered):
             break
-        lines.append('{:12.3f} {:.12f} {:10d} {:14.2f}'.format(value, level, count, 1 / (1 - level)))
+        lines.append(f'{value:12.3f} {level:.12f} {count:10d} {1 / (1 - level):14.2f}')
     if ordered:
-        lines.append('{:12.3f} {:.12f} {:10d}'.format(ordered[-1], 1.0, len(ordered)))
+        lines.append(f'{ordered[-1]:12.3f} {1.0:.12f} {len(ordered):10d}')
     lines += _moments(ordered)
     return '\n'.join(lines) + '\n'
 
@@ -72,5 +72,5 @@ def _moments(ordered: Sequence[float]) -> List[str]:
     count = len(ordered)
     mean = sum(ordered) / count if count else 0.0
     deviation = math.sqrt(sum((value - mean) ** 2 for value in ordered) / count) if count else 0.0
-    return ['#[Mean    = {:12.3f}, StdDeviation   = {:12.3f}]'.format(mean, deviation),
-            '#[Max     = {:12.3f}, TotalCount     = {:12d}]'.format(max(ordered, default=0.0), count)]
+    return [f'#[Mean    = {mean:12.3f}, StdDeviation   = {deviation:12.3f}]',
+            f'#[Max     = {max(ordered, default=0.0):12.3f}, TotalCount     = {count:12d}]']

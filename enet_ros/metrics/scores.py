@@ -31,7 +31,7 @@ def average(values: np.ndarray, absent: str = 'skip') -> np.ndarray:
     scripts do. With 'skip' the mean of nothing is NaN.
     """
     if absent not in ABSENT:
-        raise InputError("absent is {!r}: use 'skip' or 'zero'".format(absent))
+        raise InputError(f"absent is {absent!r}: use 'skip' or 'zero'")
     values = np.asarray(values, np.float64)
     known = ~np.isnan(values)
     total = np.where(known, values, 0).sum(-1)

@@ -68,8 +68,8 @@ class Tally:
         datasets.Sample. InputError where sizes differ; the frame is then not counted.
         """
         if instances is not None and instances.shape != truth.shape:
-            raise InputError('instances are {} and truth {}: score both at the same size'.format(
-                instances.shape, truth.shape))
+            raise InputError(f'instances are {instances.shape} and truth {truth.shape}: score both at the '
+                             'same size')
         raw, prediction = prediction, self._apply(self._prediction_lut, prediction)
         truth = self._apply(self._truth_lut, truth)
         counts = self.confusion.update(prediction, truth)
@@ -104,15 +104,15 @@ class Tally:
     @staticmethod
     def _apply(lut: np.ndarray, labels: np.ndarray) -> np.ndarray:
         if labels.dtype != np.uint8 or labels.ndim != 2:
-            raise InputError('a label image must be (height, width) uint8, not {} {}'.format(
-                labels.shape, labels.dtype))
+            raise InputError(f'a label image must be (height, width) uint8, not {labels.shape} '
+                             f'{labels.dtype}')
         return cv2.LUT(labels, lut) if labels.size else labels
 
     def merge(self, other: 'Tally') -> 'Tally':
         """Add another part's frames to this one, after them; return self."""
         if (other.predicted.names, other.true.names) != (self.predicted.names, self.true.names):
-            raise InputError("results of '{}' against '{}' and of '{}' against '{}' cannot be merged".format(
-                self.predicted.name, self.true.name, other.predicted.name, other.true.name))
+            raise InputError(f"results of '{self.predicted.name}' against '{self.true.name}' and of "
+                             f"'{other.predicted.name}' against '{other.true.name}' cannot be merged")
         if (self.boundary is None) != (other.boundary is None):
             raise InputError('results with and without boundary IoU cannot be merged: use one for all parts')
         for name in ('confusion', 'blocks', 'boundary', 'temporal', 'instances', 'gallery'):
@@ -175,6 +175,5 @@ class Tally:
                 tally.boundary.counts[:] = data['boundary']
             tally.temporal.counts[:], tally.temporal.pairs[:] = data['temporal']
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            raise InputError('{}: no result of an evaluation that could be merged: {}'.format(
-                origin, error)) from None
+            raise InputError(f'{origin}: no result of an evaluation that could be merged: {error}') from None
         return tally

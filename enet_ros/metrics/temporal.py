@@ -42,8 +42,8 @@ class TemporalConsistency:
         one of two frames has no truth, and costs the flow. Compared are pixels of valid, equal truth.
         """
         if truth is not None and truth.shape != prediction.shape:
-            raise InputError('prediction is {} and truth {}: score both at the same size'.format(
-                prediction.shape, truth.shape))
+            raise InputError(f'prediction is {prediction.shape} and truth {truth.shape}: score both at the '
+                             'same size')
         grey = None if image is None else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
         last, last_truth, last_grey = self._prediction, self._truth, self._grey
         self._prediction, self._truth, self._grey = prediction, truth, grey

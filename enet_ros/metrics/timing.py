@@ -59,4 +59,4 @@ class FrameTiming(NamedTuple):
             return cls(camera, values['sequence'], values['stamp_ns'], outcome, marks,
                        values['received_ros_ns'], values.get('published_ros_ns'))
         except (KeyError, ValueError, TypeError) as error:
-            raise InputError('timing of camera {!r} cannot be read: {!r}'.format(camera, error)) from None
+            raise InputError(f'timing of camera {camera!r} cannot be read: {error!r}') from None

@@ -109,7 +109,7 @@ class ENet(nn.Module):
             raise ValueError("unknown ENet variant '{}': choose one of {}".format(
                 variant, ', '.join(VARIANTS)))
         if num_classes < 1:
-            raise ValueError('num_classes must be at least 1, not {}'.format(num_classes))
+            raise ValueError(f'num_classes must be at least 1, not {num_classes}')
         self.num_classes = num_classes
         self.variant = variant
         self.encoder = Encoder(VARIANTS[variant].encoder)
@@ -145,8 +145,7 @@ def check_size(image: Tensor) -> None:
         return
     height, width = image.shape[-2:]
     if height % 8 or width % 8 or not height or not width:
-        raise ValueError('ENet needs a height and width that are multiples of 8, not {}x{}'.format(
-            height, width))
+        raise ValueError(f'ENet needs a height and width that are multiples of 8, not {height}x{width}')
 
 
 def _section(style: Style) -> List[nn.Module]:

@@ -105,4 +105,4 @@ def _convolution(inputs: int, outputs: int, kernel: int, *activation: nn.Module)
 
 def _check_classes(num_classes: int) -> None:
     if num_classes < 1:
-        raise ValueError('num_classes must be at least 1, not {}'.format(num_classes))
+        raise ValueError(f'num_classes must be at least 1, not {num_classes}')

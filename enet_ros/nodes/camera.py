@@ -46,8 +46,9 @@ class Camera:
         stamp_ns = stamp.sec * 10 ** 9 + stamp.nanosec
         sequence, back_ns = self.record.received(now_ns, stamp_ns, ros_ns, publication)
         if back_ns >= STAMP_JUMP_NS:
-            self._teller.warn('{}: stamps went back by {:.1f} s: a bag that began anew, or a clock that was '
-                              'set'.format(self.subscription.topic, back_ns / 1e9), 'stamps ' + self.name)
+            self._teller.warn(f'{self.subscription.topic}: stamps went back by {back_ns / 1e9:.1f} s: a bag '
+                              'that began anew, or a clock that was '
+                              'set', 'stamps ' + self.name)
         frame = Frame(self.name, sequence, message, stamp_ns, now_ns, ros_ns)
         if not any(self.outputs.wanted()):
             self.drop(frame, 'no_listener')
@@ -85,7 +86,7 @@ class Camera:
         marks.update(preprocessed=times.preprocessed, inferred=times.inferred,
                      postprocessed=times.postprocessed)
         if self.overlay is None:
-            raise RuntimeError('camera {} was not configured'.format(self.name))
+            raise RuntimeError(f'camera {self.name} was not configured')
         marks['published'], published_ros_ns = self.outputs.publish(
             wanted, frame.message.header, image, order, labels, self.overlay)
         self.record.settled(SEGMENTED, marks['published'], (published_ros_ns - frame.stamp_ns) / 1e9)

@@ -147,7 +147,7 @@ class _Override:
     """
 
     def __init__(self, node: Node, topic: str) -> None:
-        prefix = 'qos_overrides.{}.subscription.'.format(topic)
+        prefix = f'qos_overrides.{topic}.subscription.'
         reliability = _declared(node, prefix + 'reliability', '',
                                 "reliable or best_effort; '': as the camera's publishers offer")
         history = _declared(node, prefix + 'history', 'keep_last', 'keep_last or keep_all')
@@ -157,7 +157,7 @@ class _Override:
             self.reliability = _policy(prefix + 'reliability', reliability, RELIABILITIES)
         self.history = _policy(prefix + 'history', history, HISTORIES)
         if self.depth < 1:
-            raise InputError('{}depth is {}; at least 1 is needed'.format(prefix, self.depth))
+            raise InputError(f'{prefix}depth is {self.depth}; at least 1 is needed')
 
 
 def _declared(node: Node, name: str, default: Any, description: str) -> Any:

@@ -46,7 +46,7 @@ def judge_camera(snapshot: Snapshot, state: CameraState) -> Verdict:
         return OK, 'nobody listens: images are not segmented'
     if snapshot.rate is None:
         return OK, 'waiting for images'
-    return OK, 'labels at {:.1f} Hz'.format(snapshot.rate)
+    return OK, f'labels at {snapshot.rate:.1f} Hz'
 
 
 def camera_values(snapshot: Snapshot, state: CameraState) -> Dict[str, str]:
@@ -62,7 +62,7 @@ def camera_values(snapshot: Snapshot, state: CameraState) -> Dict[str, str]:
     values.update(('dropped_by.' + reason, str(count)) for reason, count in snapshot.dropped_by.items())
     values.update({
         'lost_in_transport': str(snapshot.lost),
-        'lost_in_transport_share': '{:.4f}'.format(snapshot.lost_share),
+        'lost_in_transport_share': f'{snapshot.lost_share:.4f}',
         'stamps_back': str(snapshot.stamps_back), 'last_error': snapshot.last_error})
     return values
 
@@ -71,10 +71,10 @@ def judge_engine(engine: str, label: str, reason: str) -> Verdict:
     """Say whether the engine is the one that this machine deserves; `engine` is what was asked for."""
     gpu = any(os.path.exists(device) for device in _GPU_DEVICES)
     if gpu and label not in _GPU_ENGINES:
-        return WARN, 'a GPU is there, but the network runs on the CPU: {}'.format(reason)
+        return WARN, f'a GPU is there, but the network runs on the CPU: {reason}'
     if engine == 'auto' and label == 'torch':
-        return WARN, 'fell back to PyTorch on the CPU, the slowest engine: {}'.format(reason)
-    return OK, '{} runs'.format(label)
+        return WARN, f'fell back to PyTorch on the CPU, the slowest engine: {reason}'
+    return OK, f'{label} runs'
 
 
 def resources() -> Dict[str, str]:
@@ -89,11 +89,11 @@ def resources() -> Dict[str, str]:
         pass
     torch = sys.modules.get('torch')    # never imported for this alone
     if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
-        values['gpu_memory_mb'] = '{:.1f}'.format(torch.cuda.memory_reserved() / 2.0 ** 20)
+        values['gpu_memory_mb'] = f'{torch.cuda.memory_reserved() / 2.0 ** 20:.1f}'
         if hasattr(torch.cuda, 'mem_get_info'):
             free, total = torch.cuda.mem_get_info()
-            values['gpu_memory_free_mb'] = '{:.1f}'.format(free / 2.0 ** 20)
-            values['gpu_memory_total_mb'] = '{:.1f}'.format(total / 2.0 ** 20)
+            values['gpu_memory_free_mb'] = f'{free / 2.0 ** 20:.1f}'
+            values['gpu_memory_total_mb'] = f'{total / 2.0 ** 20:.1f}'
     return values
 
 
@@ -102,17 +102,19 @@ def _silence(snapshot: Snapshot, state: CameraState) -> List[Verdict]:
         if state.active_seconds < START_SECONDS:
             return []
         if not state.publishers:
-            return [(WARN, 'no image yet: nobody publishes {}; remap `image`, or set `cameras` or '
-                           '`image_transport`'.format(state.topic))]
-        return [(ERROR, 'no image yet though {} publishes: a QoS override that does not match, another '
-                        'message type, or a network that loses all'.format(state.topic))]
+            return [(WARN, f'no image yet: nobody publishes {state.topic}; remap `image`, or set `cameras` '
+                           'or '
+                           '`image_transport`')]
+        return [(ERROR, f'no image yet though {state.topic} publishes: a QoS override that does not match, '
+                        'another '
+                        'message type, or a network that loses all')]
     period = 1.0 / snapshot.camera_rate if snapshot.camera_rate else 0.2
     limit = max(SILENT_LEAST, SILENT_PERIODS * period)
     if snapshot.silence <= limit:
         return []
     who = 'its publisher is gone' if not state.publishers else 'its publisher is still there'
     level = ERROR if snapshot.silence > 10 * limit or not state.publishers else WARN
-    return [(level, 'no image for {:.1f} s on {}: {}'.format(snapshot.silence, state.topic, who))]
+    return [(level, f'no image for {snapshot.silence:.1f} s on {state.topic}: {who}')]
 
 
 def _ages(snapshot: Snapshot) -> List[Verdict]:
@@ -121,14 +123,14 @@ def _ages(snapshot: Snapshot) -> List[Verdict]:
     if known is None:
         return []
     if known < -0.001 or known > CLOCKS_APART:
-        return [(WARN, 'stamps are {:.1f} s off this clock: synchronise clocks, or set use_sim_time with a '
-                       'bag'.format(known))]
+        return [(WARN, f'stamps are {known:.1f} s off this clock: synchronise clocks, or set use_sim_time '
+                       'with a '
+                       'bag')]
     if known > LATE:
         level = ERROR if known > TOO_LATE else WARN
         if image_age is not None and image_age > LATE:
-            return [(level, 'images arrive {:.2f} s old: look at camera and network'.format(image_age))]
-        return [(level, 'labels are {:.2f} s old: the engine is too slow; lower the input size'.format(
-            known))]
+            return [(level, f'images arrive {image_age:.2f} s old: look at camera and network')]
+        return [(level, f'labels are {known:.2f} s old: the engine is too slow; lower the input size')]
     return []
 
 
@@ -138,25 +140,27 @@ def _rates(snapshot: Snapshot, state: CameraState) -> List[Verdict]:
     wanted = min(snapshot.camera_rate, state.max_rate or snapshot.camera_rate)
     rate = snapshot.rate or 0.0
     if snapshot.recent_errors:
-        return [(ERROR if rate == 0 else WARN, '{} of the last images failed: {}'.format(
-            snapshot.recent_errors, snapshot.last_error))]
+        return [(ERROR if rate == 0 else WARN, f'{snapshot.recent_errors} of the last images failed: '
+                                               f'{snapshot.last_error}')]
     if rate >= SLOWER * wanted or state.active_seconds < START_SECONDS:
         return []
-    return [(WARN, 'labels at {:.1f} Hz, camera at {:.1f} Hz: lower the input size, or set max_rate to what '
-                   'suffices'.format(rate, snapshot.camera_rate))]
+    return [(WARN, f'labels at {rate:.1f} Hz, camera at {snapshot.camera_rate:.1f} Hz: lower the input '
+                   'size, or set max_rate to what '
+                   'suffices')]
 
 
 def _losses(snapshot: Snapshot, state: CameraState) -> List[Verdict]:
     if state.publishers > 1:    # neither numbers nor stamps of several tell what is missing
-        return [(WARN, '{} publishers send on {} and displace each other: give each camera a topic of its '
-                       'own and name them in `cameras`'.format(state.publishers, state.topic))]
+        return [(WARN, f'{state.publishers} publishers send on {state.topic} and displace each other: give '
+                       'each camera a topic of its '
+                       'own and name them in `cameras`')]
     if snapshot.lost_share <= LOSS:
         return []
-    text = '{:.0f} % of the images are lost on the way'.format(100 * snapshot.lost_share)
+    text = f'{100 * snapshot.lost_share:.0f} % of the images are lost on the way'
     if state.reliable:
         return [(WARN, text + ' although the camera is reliable: this process or the network is overloaded')]
     return [(WARN, text + ' (best effort): ' + PROFILE_ADVICE.format(state.profile))]
 
 
 def _shown(value: Optional[float], scale: float = 1.0) -> str:
-    return '' if value is None else '{:.3f}'.format(value * scale)
+    return '' if value is None else f'{value * scale:.3f}'

@@ -94,7 +94,7 @@ class EvaluationNode(Node):
             labels = _mask(message)
         except InputError as error:
             self._live.refuse(topic + '_unreadable')
-            self._tell.warn('{}: {}'.format(topic, error))
+            self._tell.warn(f'{topic}: {error}')
             return
         stamp_ns, frame_id = stamp_of(message), message.header.frame_id
         if topic == 'labels':
@@ -133,7 +133,7 @@ class EvaluationNode(Node):
             image, order = to_array(message.data, message.height, message.width, message.encoding,
                                     message.step, bool(message.is_bigendian))
         except InputError as error:     # the score does not need it
-            self._tell.warn('image: {}'.format(error))
+            self._tell.warn(f'image: {error}')
             return
         self._live.image(stamp_of(message), image if order == 'rgb' else image[..., ::-1])
 
@@ -149,7 +149,7 @@ class EvaluationNode(Node):
         return response
 
     def _on_reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        response.message = '{} evaluated frames forgotten'.format(self._live.tally.frames)
+        response.message = f'{self._live.tally.frames} evaluated frames forgotten'
         self._live, response.success = self._begin(), True
         return response
 
@@ -174,7 +174,7 @@ class EvaluationNode(Node):
             self.resolve_topic_name('labels'),
             self._options['annotations'] or self.resolve_topic_name('ground_truth'))}
         if self._checkpoint is not None:
-            sources['weights'] = '{} (sha256 {})'.format(self._checkpoint.origin, self._checkpoint.sha256)
+            sources['weights'] = f'{self._checkpoint.origin} (sha256 {self._checkpoint.sha256})'
         result['provenance'] = provenance(**sources)
         result['weights'] = sources.get('weights')
         return result
@@ -210,7 +210,7 @@ class EvaluationNode(Node):
 def _mask(message: Image) -> np.ndarray:
     """(H, W) uint8 labels of a mono8 or 8UC1 message; InputError for anything else."""
     if message.encoding not in MASKS:
-        raise InputError("encoding is '{}': label images are mono8 or 8UC1".format(message.encoding))
+        raise InputError(f"encoding is '{message.encoding}': label images are mono8 or 8UC1")
     # Three equal channels come back, after every length was checked.
     image, _ = to_array(message.data, message.height, message.width, message.encoding, message.step)
     return np.ascontiguousarray(image[..., 0])

@@ -25,9 +25,9 @@ def evaluation_status(node: str, summary: Mapping[str, Any], labels: str, truth:
 def _why_nothing(summary: Mapping[str, Any], labels: str, truth: str) -> str:
     for count, topic in (('predictions', labels), ('truth_frames', truth)):
         if not summary[count]:
-            return 'nothing heard on {}'.format(topic)
+            return f'nothing heard on {topic}'
     return 'labels and ground truth arrive, but their stamps never agree: are they of one recording?'
 
 
 def _text(value: Any) -> str:
-    return '{:.4f}'.format(value) if isinstance(value, float) else json.dumps(value)
+    return f'{value:.4f}' if isinstance(value, float) else json.dumps(value)

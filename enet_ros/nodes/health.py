@@ -39,6 +39,6 @@ class Health:
     @staticmethod
     def _status(node: str, status: Status) -> Any:
         return DiagnosticStatus(
-            level=LEVELS[status.level], name='{}: {}'.format(node, status.name), message=status.message,
+            level=LEVELS[status.level], name=f'{node}: {status.name}', message=status.message,
             hardware_id='enet_ros',
             values=[KeyValue(key=key, value=value) for key, value in status.values.items()])

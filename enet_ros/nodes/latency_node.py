@@ -60,7 +60,7 @@ class LatencyNode(Node):
                             callback_group=MutuallyExclusiveCallbackGroup())
         self.add_on_set_parameters_callback(self._on_parameters)
         self._observe_images(self._get('observe_image'))
-        self.get_logger().info('recording {} to {}'.format(self._timing_topic, self._writer.path))
+        self.get_logger().info(f'recording {self._timing_topic} to {self._writer.path}')
 
     def close(self) -> None:
         """Write what is held, then the summary, histogram and plot."""
@@ -70,7 +70,7 @@ class LatencyNode(Node):
         try:
             summary = write_report(self._writer.path, **self._report_options())
         except (InputError, OSError) as error:
-            self.get_logger().error('the recording stands, its summary does not: {}'.format(error))
+            self.get_logger().error(f'the recording stands, its summary does not: {error}')
             return
         self.get_logger().info(_in_words(summary))
         for note in summary['notes']:
@@ -94,7 +94,7 @@ class LatencyNode(Node):
             try:
                 timing = _read_timing(status)
             except InputError as error:
-                self._teller.warn('{}: {}'.format(self._timing_topic, error))
+                self._teller.warn(f'{self._timing_topic}: {error}')
                 continue
             self._last_frame_ns = now_ns
             self._record(self._join.timing(timing, now_ns), now_ns)
@@ -145,7 +145,7 @@ class LatencyNode(Node):
         limits = Limits(self._get('warn_drop_share'), self._get('warn_delay'), self._get('warn_silence'))
         health = judge(self._window.describe(now_ns), recording, limits)
         status = DiagnosticStatus(
-            level=_LEVELS[health.level], name='{}: delay'.format(self.get_name()), message=health.message,
+            level=_LEVELS[health.level], name=f'{self.get_name()}: delay', message=health.message,
             hardware_id=self._get('segmentation'),
             values=[KeyValue(key=key, value=value) for key, value in health.values.items()])
         message = DiagnosticArray(status=[status])
@@ -178,7 +178,7 @@ def _read_timing(status: DiagnosticStatus) -> FrameTiming:
     numbers = [timing.sequence, timing.stamp_ns, timing.received_ros_ns, timing.published_ros_ns or 0]
     if max(len(timing.camera), len(timing.outcome)) > _LONGEST_NAME or any(
             not 0 <= number < 2**63 for number in numbers + list(timing.marks.values())):
-        raise InputError('timing of camera {!r} is out of range'.format(timing.camera[:_LONGEST_NAME]))
+        raise InputError(f'timing of camera {timing.camera[:_LONGEST_NAME]!r} is out of range')
     return timing
 
 
@@ -191,5 +191,5 @@ def _in_words(summary: Dict[str, Any]) -> str:
     return '{}: {} frames, {} segmented, {} dropped, {} missing; delay {}'.format(
         summary['recording'], summary['frames_in'], summary['frames_segmented'], summary['frames_dropped'],
         summary['frames_missing'], ', '.join(
-            name + (' insufficient samples' if told[name] is None else ' {:.1f} ms'.format(told[name]))
+            name + (' insufficient samples' if told[name] is None else f' {told[name]:.1f} ms')
             for name in ('p50', 'p90', 'p99', 'max')))

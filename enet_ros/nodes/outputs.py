@@ -36,7 +36,7 @@ class CameraOutputs:
         """Create publishers under ``~/<prefix>``; they drop everything until the node is active."""
         def publisher(kind: Any, name: str, depth: int) -> Any:
             return node.create_lifecycle_publisher(
-                kind, '~/{}{}'.format(prefix, name), QoSProfile(depth=depth),
+                kind, f'~/{prefix}{name}', QoSProfile(depth=depth),
                 qos_overriding_options=QoSOverridingOptions.with_default_policies())
 
         self._node = node
@@ -67,7 +67,7 @@ class CameraOutputs:
             self._labels.publish(self._label_image.filled(header, labels, self._encoding))
         if wanted.labels_compressed:
             self._labels_compressed.publish(
-                _compressed(header, '{}; png compressed '.format(self._encoding), encode_png(labels)))
+                _compressed(header, f'{self._encoding}; png compressed ', encode_png(labels)))
         published = self._now()
         if wanted.overlay or wanted.overlay_compressed:
             blended = overlay(image, labels, order)

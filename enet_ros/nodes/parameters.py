@@ -43,7 +43,7 @@ def _descriptor(description: str, read_only: bool = True, **ranges: Any) -> Para
 
 def _side(name: str) -> ParameterDescriptor:
     return _descriptor(
-        '{} of the network input in pixels, a multiple of 8; 0: as the weights were trained'.format(name),
+        f'{name} of the network input in pixels, a multiple of 8; 0: as the weights were trained',
         integer_range=[IntegerRange(from_value=0, to_value=8192, step=8)])
 
 
@@ -126,7 +126,7 @@ def live_problem(name: str, value: Any) -> Optional[str]:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if number and math.isfinite(value) and 0.0 <= value <= highest:
         return None
-    return '{} is {!r}; it is a number from 0 to {:g}'.format(name, value, highest)
+    return f'{name} is {value!r}; it is a number from 0 to {highest:g}'
 
 
 def check_change(changes: List[Any]) -> SetParametersResult:
@@ -141,7 +141,7 @@ def check_change(changes: List[Any]) -> SetParametersResult:
 
 def _text(name: str, value: str) -> str:
     if not value:
-        raise InputError('{} is empty; give a shipped name or the path of a file'.format(name))
+        raise InputError(f'{name} is empty; give a shipped name or the path of a file')
     return value
 
 
@@ -156,7 +156,7 @@ def _file(name: str, value: str) -> Optional[str]:
         return None
     path = Path(value).expanduser()
     if not path.is_file():
-        raise InputError('{}: {} is no file'.format(name, path))
+        raise InputError(f'{name}: {path} is no file')
     return str(path)
 
 
@@ -164,9 +164,9 @@ def _cameras(values: Any) -> Tuple[str, ...]:
     names = tuple(name.strip('/') for name in values or () if name)
     for name in names:
         if not _CAMERA.match(name):
-            raise InputError("cameras: '{}' is no topic name (letters, digits, _ and /)".format(name))
+            raise InputError(f"cameras: '{name}' is no topic name (letters, digits, _ and /)")
     if len(set(names)) != len(names):
         raise InputError('cameras: a name stands twice in {}'.format(', '.join(names)))
     if len(names) > MAX_CAMERAS:
-        raise InputError('cameras: {} names; at most {} share one engine'.format(len(names), MAX_CAMERAS))
+        raise InputError(f'cameras: {len(names)} names; at most {MAX_CAMERAS} share one engine')
     return names

@@ -110,8 +110,8 @@ class PlaybackNode(Node):
         finally:
             reader.close()
         if pace.late:
-            self.get_logger().warning('{} frames were late: the source is slower than {:.1f} Hz'.format(
-                pace.late, self._rate))
+            self.get_logger().warning(f'{pace.late} frames were late: the source is slower than '
+                                      f'{self._rate:.1f} Hz')
         if not settings['best_effort']:
             self._wait_until_delivered()
 
@@ -170,4 +170,4 @@ class PlaybackNode(Node):
         self._summary.publish(String(data=json.dumps(summary)))
         self.get_logger().info('published {} frames, {} with ground truth{}'.format(
             self._published, self._truths,
-            '; {} without an answer in time'.format(self._timeouts) if self._timeouts else ''))
+            f'; {self._timeouts} without an answer in time' if self._timeouts else ''))

@@ -80,7 +80,7 @@ class Reader:
                 try:
                     prepared = self._prepare(frame)
                 except InputError as error:
-                    self._teller.warn('{}: frame left out: {}'.format(self._source.name, error))
+                    self._teller.warn(f'{self._source.name}: frame left out: {error}')
                     continue
                 if count == 0 and last:
                     shift = last + period - prepared.stamp_ns
@@ -91,6 +91,6 @@ class Reader:
                 count += 1
                 yield prepared._replace(stamp_ns=stamp_ns)
             if not count:
-                raise InputError('source {}: no frame in it can be played'.format(self._source.name))
+                raise InputError(f'source {self._source.name}: no frame in it can be played')
             if not self._loop:
                 return

@@ -83,8 +83,9 @@ def spin_main(create: Callable[[Stop], Any], args: Optional[List[str]] = None, d
     """
     args = list(sys.argv[1:] if args is None else args)
     if '-h' in args or '--help' in args:
-        print('{}\n\nParameters: --ros-args -p NAME:=VALUE; topics: --ros-args -r FROM:=TO; '
-              'see docs/nodes.md.'.format(description.strip()))
+        print(f'{description.strip()}\n\nParameters: --ros-args -p NAME:=VALUE; topics: --ros-args -r '
+              'FROM:=TO; '
+              'see docs/nodes.md.')
         return 0
     stop = Stop()
     with _Signals(stop):
@@ -92,7 +93,7 @@ def spin_main(create: Callable[[Stop], Any], args: Optional[List[str]] = None, d
         try:
             code = _spin(create, args, stop, notes)
         except InputError as error:
-            print('error: {}'.format(_one_line(error)), file=sys.stderr)
+            print(f'error: {_one_line(error)}', file=sys.stderr)
             code = 2
     if stop.abandoned:
         # The middleware's participant, with its shared memory, goes with the last reference to the node.
@@ -109,7 +110,7 @@ def _prepare_transport(sends_images: bool) -> List[str]:
     freed = sweep()
     notes = set_transport_profile() if sends_images else []
     if freed:
-        notes.append('{:.0f} MB of shared memory freed that killed processes had left'.format(freed / 1e6))
+        notes.append(f'{freed / 1e6:.0f} MB of shared memory freed that killed processes had left')
     return notes
 
 
@@ -144,10 +145,9 @@ def _init(rclpy: Any, args: List[str], signals: Any) -> None:
         if not left:
             rclpy.init(args=args, signal_handler_options=signals)
     except Exception as error:  # rclpy's own classes differ between distributions
-        raise InputError('ROS arguments refused: {}'.format(_one_line(error)))
+        raise InputError(f'ROS arguments refused: {_one_line(error)}')
     if left:
-        raise InputError('unknown argument {!r}: parameters go after --ros-args as -p NAME:=VALUE'.format(
-            left[0]))
+        raise InputError(f'unknown argument {left[0]!r}: parameters go after --ros-args as -p NAME:=VALUE')
 
 
 def _create(create: Callable[[Stop], Any], stop: Stop) -> Any:
@@ -159,7 +159,7 @@ def _create(create: Callable[[Stop], Any], stop: Stop) -> Any:
     try:
         return create(stop)
     except bad as error:
-        raise InputError('parameter refused: {}'.format(_one_line(error)))
+        raise InputError(f'parameter refused: {_one_line(error)}')
 
 
 def _spin_until(stop: Stop, executor: Any, node: Any) -> None:
@@ -171,7 +171,7 @@ def _spin_until(stop: Stop, executor: Any, node: Any) -> None:
         except ExternalShutdownException:
             return
         except Exception as error:
-            node.get_logger().error('{}: {}'.format(type(error).__name__, _one_line(error)))
+            node.get_logger().error(f'{type(error).__name__}: {_one_line(error)}')
 
 
 def _shut_down(rclpy: Any, node: Any, executor: Any) -> None:

@@ -50,7 +50,7 @@ class SegmentationNode(ManagedNode):
     def configure(self) -> None:
         """Load and warm up the engine in its thread; create publishers."""
         settings = self.settings
-        self.get_logger().info('loading {}, engine {}'.format(settings.weights, settings.engine))
+        self.get_logger().info(f'loading {settings.weights}, engine {settings.engine}')
         self._boxes = Boxes()
         self._worker = Worker(self._open, self._boxes, self._serve, self._failed)
         self._worker.start(self.stop.is_set)
@@ -61,10 +61,10 @@ class SegmentationNode(ManagedNode):
             self._cameras[name or 'camera'] = self._camera(name, segmenter)
         self._apply_live()
         self._create_label_info()
-        self.get_logger().info('{} classes of {} at {}x{} on {} {} after {:.1f} s ({})'.format(
-            len(segmenter.classes), segmenter.classes.name, segmenter.engine.input_size[1],
-            segmenter.engine.input_size[0], segmenter.engine.name, segmenter.engine.precision,
-            self._worker.load_seconds, segmenter.engine.reason))
+        self.get_logger().info(f'{len(segmenter.classes)} classes of {segmenter.classes.name} at '
+                               f'{segmenter.engine.input_size[1]}x{segmenter.engine.input_size[0]} on '
+                               f'{segmenter.engine.name} {segmenter.engine.precision} after '
+                               f'{self._worker.load_seconds:.1f} s ({segmenter.engine.reason})')
 
     def activate(self) -> None:
         """Subscribe."""
@@ -88,8 +88,7 @@ class SegmentationNode(ManagedNode):
             camera.subscription.close()
         self._drop(self._boxes.clear())
         if not self._boxes.wait_idle(DRAIN_SECONDS):
-            self.get_logger().warning('the engine did not finish its frame within {:.0f} s'.format(
-                DRAIN_SECONDS))
+            self.get_logger().warning(f'the engine did not finish its frame within {DRAIN_SECONDS:.0f} s')
 
     def release(self) -> None:
         """Stop the worker, which frees the engine; destroy publishers."""
@@ -145,7 +144,7 @@ class SegmentationNode(ManagedNode):
     def _failed(self, frame: Frame, error: Exception) -> None:
         """Count a frame on which the engine (or publishing) failed; the next one gets its chance."""
         self._last_error = '{}: {}'.format(type(error).__name__, ' '.join(str(error).split()))
-        self._teller.error('a frame failed: {}'.format(self._last_error))
+        self._teller.error(f'a frame failed: {self._last_error}')
         camera = self._cameras.get(frame.camera)
         if camera is not None:      # an engine that did not end in time outlives its cameras
             camera.drop(frame, 'engine_error', error=self._last_error)
@@ -193,7 +192,7 @@ class SegmentationNode(ManagedNode):
         label = engine.reason.split(':')[0]
         values.update(
             engine=engine.name, precision=engine.precision, engine_reason=engine.reason,
-            input_size='{}x{}'.format(engine.input_size[1], engine.input_size[0]),
+            input_size=f'{engine.input_size[1]}x{engine.input_size[0]}',
             classes=segmenter.classes.name)
         level, message = judge_engine(self.settings.engine, label, engine.reason)
         if level == OK and self.state != 'active':
@@ -210,5 +209,5 @@ class SegmentationNode(ManagedNode):
             str(find('config', 'fastdds.xml')))
         level, message = judge_camera(snapshot, state)
         if snapshot.lost_share > 0 and level != OK and 'lost on the way' in message:
-            self._teller.warn('{}: {}'.format(subscription.topic, message), 'loss ' + camera.name)
+            self._teller.warn(f'{subscription.topic}: {message}', 'loss ' + camera.name)
         return Status(camera.name, level, message, camera_values(snapshot, state))

@@ -28,10 +28,10 @@ class SoakWatcher:
         self._node.create_subscription(
             DiagnosticArray, segmentation + '/timing', self._on_timing, QoSProfile(depth=QUEUE))
         for camera in cameras:
-            self._node.create_subscription(Image, '{}/{}/labels'.format(segmentation, camera),
+            self._node.create_subscription(Image, f'{segmentation}/{camera}/labels',
                                            self._on_labels, QoSProfile(depth=100))
         self._visitor: Any = None
-        self._clients = {kind: self._node.create_client(kind, '{}/{}'.format(segmentation, service))
+        self._clients = {kind: self._node.create_client(kind, f'{segmentation}/{service}')
                          for kind, service in ((ChangeState, 'change_state'), (GetState, 'get_state'))}
         self._spinning.start()
 

@@ -64,14 +64,14 @@ def open_source(name: str, split: str = '', size: Optional[Tuple[int, int]] = No
                       street.classes)
     path = Path(name).expanduser()
     if not path.exists():
-        raise InputError("source {}: no such file or folder; 'synthetic' needs none".format(name))
+        raise InputError(f"source {name}: no such file or folder; 'synthetic' needs none")
     if _is_bag(path):
         return _bag(path, image_topic, truth_topic)
     if path.is_file():
         return _video(path)
     dataset = open_dataset(path, split or None)
     if not len(dataset):
-        raise InputError('source {}: no images in it'.format(name))
+        raise InputError(f'source {name}: no images in it')
     rate = _own_rate(dataset)
     return Source(dataset.name, rate, len(dataset), lambda: _samples(dataset, rate, None), dataset.classes)
 
@@ -107,7 +107,7 @@ def _video(path: Path) -> Source:
     count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
     capture.release()
     if not opened:
-        raise InputError('source {}: no video that OpenCV can read, and no bag'.format(path))
+        raise InputError(f'source {path}: no video that OpenCV can read, and no bag')
     rate = rate if 0 < rate <= 1000 else 30.0
     return Source(path.name, rate, count if count > 0 else None, lambda: _video_frames(path, rate))
 
@@ -134,7 +134,7 @@ def _bag(path: Path, image_topic: str, truth_topic: str) -> Source:
             named = [name for name in bag.image_topics() if name.rstrip('/').endswith('ground_truth')]
             truth_topic = named[0] if named else ''
         elif truth_topic not in bag.topics:
-            raise InputError('{}: has no topic {}'.format(path, truth_topic))
+            raise InputError(f'{path}: has no topic {truth_topic}')
         info_topic = _info_topic(image_topic)
         info_topic = info_topic if info_topic in bag.topics else ''
         table = bag.custom_data.get('enet_ros.classes')
@@ -145,7 +145,7 @@ def _bag(path: Path, image_topic: str, truth_topic: str) -> Source:
             if len(stamps) == 10:
                 break
     if not stamps:
-        raise InputError('{}: no image on {}'.format(path, image_topic))
+        raise InputError(f'{path}: no image on {image_topic}')
     steps = sorted(b - a for a, b in zip(stamps, stamps[1:]) if b > a)
     rate = 1e9 / steps[len(steps) // 2] if steps else DEFAULT_RATE
     return Source(path.name, rate, topic.count if topic.count > 0 else None,
@@ -197,7 +197,7 @@ def _bag_frames(path: Path, image_topic: str, truth_topic: str, info_topic: str,
                 else:
                     waiting.append((image.stamp_ns, image.header.frame_id, (message.type, message.data)))
             except (MessageError, InputError) as error:
-                bag.tell('{}: {}'.format(message.topic, error))
+                bag.tell(f'{message.topic}: {error}')
             yield from ready(lookahead)
         yield from ready(0)
 

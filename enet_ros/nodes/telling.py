@@ -39,6 +39,6 @@ class Teller:
             return ''
         if len(self._told) >= 1000:     # hostile input invents kinds without end
             self._told.clear()
-        repeated = ' ({} more times in between)'.format(int(told[1])) if told and told[1] else ''
+        repeated = f' ({int(told[1])} more times in between)' if told and told[1] else ''
         self._told[key] = [now, 0]
         return text + repeated

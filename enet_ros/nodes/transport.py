@@ -24,14 +24,15 @@ def transport_profile() -> Tuple[Dict[str, str], str]:
         if os.environ.get(variable) == path:    # what the README says about drivers
             return {}, ''
         if os.environ.get(variable):
-            return {}, '{} is set to {}: left as it is'.format(variable, os.environ[variable])
+            return {}, f'{variable} is set to {os.environ[variable]}: left as it is'
     try:
         free = shutil.disk_usage('/dev/shm').free
     except OSError:
         free = 0
     if free < SHARED_MEMORY_NEEDED:
-        return {}, ('/dev/shm has {} MB free: Fast DDS stays on its default transport, and large images may '
-                    'be lost (docker run --shm-size=1g, or --ipc=host)'.format(free // 2 ** 20))
+        return {}, (f'/dev/shm has {free // 2 ** 20} MB free: Fast DDS stays on its default transport, and '
+                    'large images may '
+                    'be lost (docker run --shm-size=1g, or --ipc=host)')
     return {variable: path for variable in PROFILE_VARIABLES}, ''
 
 

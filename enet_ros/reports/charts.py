@@ -39,7 +39,7 @@ def timeline(points: Sequence[Mapping[str, Any]]) -> Optional[Dict[str, Any]]:
             point['sequence'], point['name'], 100 * point['mean_iou']))
                  for index, point in known] if len(known) <= 400 else [],
         'marks': marks if len(marks) <= 60 else [],
-        'grid': [{'y': place(0, value)[1], 'text': '{:.0f}'.format(100 * value)}
+        'grid': [{'y': place(0, value)[1], 'text': f'{100 * value:.0f}'}
                  for value in (0, 0.25, 0.5, 0.75, 1)],
         'frames_per_point': max(point['frames'] for point in points)}
 
@@ -53,7 +53,7 @@ def confusion(counts: Sequence[Sequence[int]], names: Sequence[str]) -> List[Dic
         for column, count in enumerate(row):
             share = count / total if total else math.nan
             cells.append({
-                'text': '' if not total or share < 0.005 else '{:.0f}'.format(100 * share),
+                'text': '' if not total or share < 0.005 else f'{100 * share:.0f}',
                 'title': '{} as {}: {} pixels'.format(
                     name, names[column] if column < len(names) else 'void', count),
                 # A square root, so that confusions of a few per cent are seen.

@@ -24,7 +24,7 @@ def compare(result: Mapping[str, Any], other: Mapping[str, Any], name: str = 'ot
     except InputError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
-        raise InputError('{}: no result of an evaluation ({!r})'.format(name, error)) from None
+        raise InputError(f'{name}: no result of an evaluation ({error!r})') from None
 
 
 def _compare(result: Mapping[str, Any], other: Mapping[str, Any], name: str) -> Dict[str, Any]:
@@ -91,7 +91,7 @@ def comparison_text(comparison: Mapping[str, Any]) -> str:
 
 def signed(value: Optional[float]) -> str:
     """Return a difference with its sign, 'n/a' where there is none."""
-    return 'n/a' if value is None else '{:+.1f}'.format(value)
+    return 'n/a' if value is None else f'{value:+.1f}'
 
 
 def _row(name: str, mine: Optional[float], other: Optional[float]) -> Dict[str, Any]:

@@ -19,7 +19,7 @@ class FrameCsv:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open('w', newline='', encoding='utf-8')
         except OSError as error:
-            raise InputError('{}: {}; no CSV can be written there'.format(path, error.strerror)) from None
+            raise InputError(f'{path}: {error.strerror}; no CSV can be written there') from None
         self._rows = csv.writer(self._file)
         self._rows.writerow(FrameScore._fields)
 
@@ -41,4 +41,4 @@ class FrameCsv:
 def _cell(value: Any) -> Any:
     if value is None or isinstance(value, float) and math.isnan(value):
         return ''
-    return '{:.6f}'.format(value) if isinstance(value, float) else value
+    return f'{value:.6f}' if isinstance(value, float) else value

@@ -105,11 +105,11 @@ def _provenance(result: Mapping[str, Any]) -> List[Any]:
             100 * intervals['level'], intervals['resamples'], intervals['units'], intervals['unit'])))
     for name, value in (result.get('provenance') or {}).items():
         if isinstance(value, dict):
-            value = ', '.join('{} {}'.format(key, entry) for key, entry in value.items())
+            value = ', '.join(f'{key} {entry}' for key, entry in value.items())
         if value not in (None, ''):
             entries.append((name.replace('_', ' '), str(value)))
     return entries
 
 
 def _ms(value: Any) -> str:
-    return '{:.1f}'.format(value) if isinstance(value, (int, float)) else 'n/a'
+    return f'{value:.1f}' if isinstance(value, (int, float)) else 'n/a'

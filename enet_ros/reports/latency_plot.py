@@ -43,7 +43,7 @@ def _histogram(axes: Any, rows: Sequence[FrameRow], summary: Dict[str, Any]) -> 
     for name, style in (('p50', '-'), ('p90', '--'), ('p99', ':')):
         if told[name] is not None:
             axes.axvline(told[name], color='#c0504d', linestyle=style,
-                         label='{} {:.1f} ms'.format(name, told[name]))
+                         label=f'{name} {told[name]:.1f} ms')
     corrected = summary['latency_corrected_ms']
     if corrected['p99'] is not None:
         axes.axvline(corrected['p99'], color='#4d4d4d', linestyle=':',
@@ -68,7 +68,7 @@ def _time_line(axes: Any, rows: Sequence[FrameRow], start: int) -> None:
     for index, (reason, times) in enumerate(sorted(dropped.items())):
         axes.plot(times, [height * (1.06 + 0.05 * index)] * len(times), '|', markersize=8,
                   color=_STAGE_COLOURS[(index + 1) % len(_STAGE_COLOURS)],
-                  label='{} ({})'.format(reason, len(times)))
+                  label=f'{reason} ({len(times)})')
     axes.set_ylim(bottom=0)
     axes.set_xlabel('time, s')
     axes.set_ylabel('delay, ms')

@@ -67,7 +67,7 @@ def percent(value: Optional[float]) -> Optional[float]:
 
 def cell(value: Optional[float]) -> str:
     """Return a percentage with one decimal, 'n/a' where there is none (None or NaN)."""
-    return 'n/a' if value is None or math.isnan(value) else '{:.1f}'.format(value)
+    return 'n/a' if value is None or math.isnan(value) else f'{value:.1f}'
 
 
 def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -43,11 +43,11 @@ def coverage_lines(result: Mapping[str, Any]) -> List[str]:
     for key, text in (('frames_dropped', 'dropped'), ('truth_without_prediction', 'truth without prediction'),
                       ('prediction_without_truth', 'prediction without truth')):
         if result.get(key):
-            lines.append('{}: {}'.format(text, result[key]))
+            lines.append(f'{text}: {result[key]}')
     for key, text in (('dropped_by', 'dropped by '), ('truth_without_prediction_by', 'without prediction: ')):
         reasons = {reason: count for reason, count in (result.get(key) or {}).items() if count}
         if reasons:
-            lines.append(text + ', '.join('{}: {}'.format(REASONS.get(reason, reason), count)
+            lines.append(text + ', '.join(f'{REASONS.get(reason, reason)}: {count}'
                                           for reason, count in sorted(reasons.items())))
     for problem in result.get('problems') or ():
         times = ' ({} times)'.format(problem['count']) if problem['count'] > 1 else ''

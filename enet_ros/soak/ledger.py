@@ -48,7 +48,7 @@ class Ledger:
     def told(self, key: FrameKey, outcome: str, sequence: int) -> None:
         """Take what the node's timing says about a frame."""
         if key in self._told:
-            self.wrong.append('frame {} told twice: {} and {}'.format(key, self._told[key].outcome, outcome))
+            self.wrong.append(f'frame {key} told twice: {self._told[key].outcome} and {outcome}')
         self._told[key] = Told(outcome, sequence)
 
     def label(self, key: FrameKey, height: int, width: int, size: int) -> None:
@@ -56,7 +56,7 @@ class Ledger:
         self.labels += 1
         self._sizes[key] = (height, width)
         if size != height * width:
-            self.wrong.append('labels of frame {} hold {} bytes, not {}x{}'.format(key, size, height, width))
+            self.wrong.append(f'labels of frame {key} hold {size} bytes, not {height}x{width}')
 
     def outage(self, begin: float, up: float, ended: bool = False) -> None:
         """Note that the node went down at `begin` and was told to come up again at `up`, monotonic seconds.
@@ -111,16 +111,16 @@ class Ledger:
             silent = len(missing) - out if skipped < 0 else max(0, skipped - _within(missing, self._ends))
             if skipped > len(missing) or (skipped < 0 and not any(
                     begin <= frame.at <= end for begin, end in outages)):
-                self.wrong.append('frame {} is number {} after {}'.format(frame.key, told.sequence, previous))
+                self.wrong.append(f'frame {frame.key} is number {told.sequence} after {previous}')
             if silent:
-                self.unexplained.append('{} of the {} frames up to {}, numbers {} to {}'.format(
-                    silent, len(missing), frame.key, previous, told.sequence))
+                self.unexplained.append(f'{silent} of the {len(missing)} frames up to {frame.key}, numbers '
+                                        f'{previous} to {told.sequence}')
             lost.update(lost_without_reason=silent, lost_in_outages=min(out, len(missing) - silent),
                         lost_in_transport=max(0, len(missing) - silent - out))
             previous, missing = told.sequence, []
         out = _within(missing, outages)
         if len(missing) > out:
-            self.unexplained.append('the last {} frames from {}'.format(len(missing), missing[0].key))
+            self.unexplained.append(f'the last {len(missing)} frames from {missing[0].key}')
         lost.update(lost_without_reason=len(missing) - out, lost_in_outages=out)
         return lost
 
@@ -133,16 +133,16 @@ class Ledger:
         for frame in published:
             told, size = self._told.get(frame.key), self._sizes.get(frame.key)
             if size is not None and size != (frame.height, frame.width):
-                self.wrong.append('labels of frame {} are {}x{}, the image is {}x{}'.format(
-                    frame.key, size[1], size[0], frame.width, frame.height))
+                self.wrong.append(f'labels of frame {frame.key} are {size[1]}x{size[0]}, the image is '
+                                  f'{frame.width}x{frame.height}')
             if told is not None and told.outcome == SEGMENTED and not frame.decodable:
-                self.wrong.append('frame {} ({}) was segmented'.format(frame.key, frame.fault))
+                self.wrong.append(f'frame {frame.key} ({frame.fault}) was segmented')
             if told is not None and told.outcome in _REFUSALS and frame.decodable:
                 self.wrong.append('frame {} ({}) was {}'.format(
                     frame.key, frame.fault or 'good', told.outcome))
         strangers = set(self._told) - {frame.key for frame in published}
         if strangers:
-            self.wrong.append('{} frames were told that nobody sent'.format(len(strangers)))
+            self.wrong.append(f'{len(strangers)} frames were told that nobody sent')
 
 
 def _within(frames: List[Published], outages: List[Tuple[float, float]]) -> int:

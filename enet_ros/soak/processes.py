@@ -38,7 +38,7 @@ class Child:
     def usage(self) -> Optional[Usage]:
         """Return what the process holds now; None once it has ended."""
         try:
-            text = Path('/proc/{}/status'.format(self.pid)).read_text()
+            text = Path(f'/proc/{self.pid}/status').read_text()
         except OSError:
             return None
         fields: Dict[str, Any] = dict(line.split(':', 1) for line in text.splitlines() if ':' in line)

@@ -55,9 +55,9 @@ def _size(text: str) -> Tuple[int, int]:
     try:
         height, width = (int(side) for side in text.lower().split('x'))
     except ValueError:
-        raise argparse.ArgumentTypeError('{!r} is no HEIGHTxWIDTH, such as 360x640'.format(text)) from None
+        raise argparse.ArgumentTypeError(f'{text!r} is no HEIGHTxWIDTH, such as 360x640') from None
     if height <= 0 or width <= 0 or height % 8 or width % 8:
-        raise argparse.ArgumentTypeError('{}: height and width are multiples of 8'.format(text))
+        raise argparse.ArgumentTypeError(f'{text}: height and width are multiples of 8')
     return height, width
 
 
@@ -70,10 +70,10 @@ def _estimate(checkpoint: weights.Checkpoint, size: Tuple[int, int]) -> Dict[str
     # Outside the network, by torch: logits read once, labels written as int64, read, written as bytes.
     argmax = size[0] * size[1] * (2 * len(checkpoint.classes) + 8 + 8 + 1) / 1e6
     total = counted.megabytes()
-    print('estimate, not a measurement: {} at {}x{}, {} classes, fp16, {} fused layers'.format(
-        checkpoint.network, size[0], size[1], len(checkpoint.classes), counted.layers))
+    print(f'estimate, not a measurement: {checkpoint.network} at {size[0]}x{size[1]}, '
+          f'{len(checkpoint.classes)} classes, fp16, {counted.layers} fused layers')
     for kind, elements in sorted(counted.elements.items(), key=lambda item: -item[1]):
-        print('  {:<14} {:7.1f} MB'.format(kind, elements * 2 / 1e6))
+        print(f'  {kind:<14} {elements * 2 / 1e6:7.1f} MB')
     print('  {:<14} {:7.1f} MB a frame: {:.1f} ms at the {:.0f} GB/s a TX1 achieves'.format(
         'network', total, total / _TX1_GIGABYTES_PER_SECOND, _TX1_GIGABYTES_PER_SECOND))
     print('  {:<14} {:7.1f} MB'.format('argmax after it', argmax))
@@ -90,7 +90,7 @@ def _build(checkpoint: weights.Checkpoint, size: Tuple[int, int],
     from ..deploy.cache import EngineCache
     reason = tensorrt_engine.available()
     if reason is not None:
-        raise InputError('no engine can be built here: {}; --dry-run needs no TensorRT'.format(reason))
+        raise InputError(f'no engine can be built here: {reason}; --dry-run needs no TensorRT')
     store, key = EngineCache(options.cache), tensorrt_engine.engine_key(checkpoint, size, options.precision)
     with store.lock(key):
         if options.force or store.load(key) is None:
@@ -143,7 +143,7 @@ class _Ticker:
         terminal = sys.stderr.isatty()
         started = time.monotonic()
         while True:
-            print('\r' * terminal + '{} ({:.0f} s)'.format(self._words, time.monotonic() - started),
+            print('\r' * terminal + f'{self._words} ({time.monotonic() - started:.0f} s)',
                   end='' if terminal else '\n', file=sys.stderr, flush=True)
             if self._done.wait(1 if terminal else 30):
                 break

@@ -35,7 +35,7 @@ def write_report(recording: Path, camera_rate: Optional[float] = None, longest_g
             summary[what] = str(write())
         except (ImportError, OSError) as error:
             summary[what] = None
-            summary['notes'].append('no {}: {}'.format(what, error))
+            summary['notes'].append(f'no {what}: {error}')
     cli.write_json(recording.with_suffix('.json'), summary)
     return summary
 
@@ -62,7 +62,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     print(comparison_text([str(path) for path in options.recordings], rows))
     for path, summary in zip(options.recordings, summaries):
         for note in summary.get('notes') or []:
-            print('{}: {}'.format(path, note))
+            print(f'{path}: {note}')
     if 'json' in options:
         cli.write_json(options.json, {'recordings': [str(path) for path in options.recordings],
                                       'rows': {name: values for name, values in rows}})
@@ -73,7 +73,7 @@ def _summary(path: Path, options: argparse.Namespace) -> Dict[str, Any]:
     if not options.report:
         return read_summary(path, options.camera_rate)
     if path.suffix != '.csv':
-        raise InputError('{}: --report is made from a .csv recording'.format(path))
+        raise InputError(f'{path}: --report is made from a .csv recording')
     return write_report(path, options.camera_rate)
 
 

@@ -40,7 +40,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     source = open_source(options.source)
     options.truth = truth_classes(source, checkpoint)
     summary = play(options, source)
-    summary['weights'] = '{} (sha256 {})'.format(options.weights, checkpoint.sha256)
+    summary['weights'] = f'{options.weights} (sha256 {checkpoint.sha256})'
     leave(options, summary, checkpoint)
     print(in_words(summary))
     print('look at {}'.format(options.out / 'report.html'))
@@ -81,7 +81,7 @@ def play(options: argparse.Namespace, source: Source) -> Dict[str, Any]:
         # rclpy is imported while the others load.
         from ..nodes.watching import Watcher
         with Watcher(SEGMENTATION) as watcher:
-            print('starting the nodes: {}, {}'.format(options.weights, options.engine), flush=True)
+            print(f'starting the nodes: {options.weights}, {options.engine}', flush=True)
             wait_for_recorders(processes, watcher)
             processes.start(PLAYBACK, ros_arguments(playback(options)))
             total = min(options.frames, source.count or options.frames)
@@ -109,7 +109,7 @@ def truth_classes(source: Source, checkpoint: weights.Checkpoint) -> Optional[st
         checkpoint.classes.mapping_to(source.classes)
         return ClassTable.load(source.classes.name).name
     except InputError as error:
-        print('not scored: {}'.format(error))
+        print(f'not scored: {error}')
         return None
 
 
@@ -137,9 +137,9 @@ def ros_arguments(parameters: Dict[str, Any], remaps: Optional[Dict[str, str]] =
     """Return parameters and remaps as a node's command line has them."""
     words = ['--ros-args']
     for name, value in parameters.items():
-        words += ['-p', '{}:={}'.format(name, json.dumps(value))]
+        words += ['-p', f'{name}:={json.dumps(value)}']
     for name, target in (remaps or {}).items():
-        words += ['-r', '{}:={}'.format(name, target)]
+        words += ['-r', f'{name}:={target}']
     return words
 
 
@@ -164,7 +164,7 @@ def frames(processes: Processes, watcher: Any) -> Iterator[int]:
     playing = True
     while playing or watcher.wait(news, QUIET_SECONDS):
         if not watcher.wait(lambda: news() or not processes.running(PLAYBACK), PATIENCE):
-            raise InputError('no frame for {:.0f} s; the logs are in {}'.format(PATIENCE, processes.logs))
+            raise InputError(f'no frame for {PATIENCE:.0f} s; the logs are in {processes.logs}')
         playing = processes.running(PLAYBACK)
         while counted < watcher.seen:
             counted += 1
@@ -176,7 +176,7 @@ def recorded(path: Path, keys: Sequence[str]) -> Dict[str, Any]:
     try:
         values = json.loads(path.read_text('utf-8'))
     except (OSError, ValueError) as error:
-        raise InputError('{} was not written as it should be: {}'.format(path, error)) from None
+        raise InputError(f'{path} was not written as it should be: {error}') from None
     return {key: values.get(key) for key in keys}
 
 
@@ -187,8 +187,9 @@ def leave(options: argparse.Namespace, summary: Dict[str, Any], checkpoint: weig
     if 'json' in options:
         cli.write_json(options.json, summary)
     write_overview(
-        options.out / 'report.html', 'What the camera saw', '{}, played at {:g} Hz; weights {} ({})'.format(
-            options.source, options.rate, options.weights, checkpoint.sha256[:12]),
+        options.out / 'report.html', 'What the camera saw',
+        (f'{options.source}, played at {options.rate:g} Hz; weights {options.weights} '
+         f'({checkpoint.sha256[:12]})'),
         summary, checkpoint.classes, options.out / 'overlay.png', options.out / 'latency' / 'latency.png',
         [(name, text) for name, text in (
             ('evaluation.html', 'the score in detail'), ('latency/latency.csv', 'every frame, every stage'),
@@ -198,12 +199,12 @@ def leave(options: argparse.Namespace, summary: Dict[str, Any], checkpoint: weig
 def in_words(summary: Dict[str, Any]) -> str:
     """Return the result as a person reads it in a terminal."""
     late = summary['latency_ms']
-    dropped = ', '.join('{} {}'.format(count, name) for name, count in summary['dropped_by'].items() if count)
+    dropped = ', '.join(f'{count} {name}' for name, count in summary['dropped_by'].items() if count)
     lines = [
         'frames  {frames_in} in, {frames_segmented} segmented, {frames_dropped} dropped'.format(**summary)
-        + (' ({})'.format(dropped) if dropped else ''),
+        + (f' ({dropped})' if dropped else ''),
         'rate    {} Hz'.format('?' if summary['rate_hz'] is None else round(summary['rate_hz'], 1)),
-        'delay   ' + ', '.join('{:.1f} ms {}'.format(late[name], words) for name, words in (
+        'delay   ' + ', '.join(f'{late[name]:.1f} ms {words}' for name, words in (
             ('p50', 'median'), ('p90', 'at 90 %'), ('p99', 'at 99 %'), ('max', 'at most')) if late[name])]
     if summary['mean_iou'] is None:
         lines.append('IoU     unknown: no annotations that fit')
@@ -216,7 +217,7 @@ def _positive(kind: Callable[[str], Any]) -> Callable[[str], Any]:
     def parse(text: str) -> Any:
         value = kind(text)
         if not 0 < value < 1e6:
-            raise argparse.ArgumentTypeError('{} is not above zero'.format(text))
+            raise argparse.ArgumentTypeError(f'{text} is not above zero')
         return value
     parse.__name__ = kind.__name__      # argparse tells it
     return parse

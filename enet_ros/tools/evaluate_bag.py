@@ -76,7 +76,7 @@ def main(argv: Optional[List[str]] = None) -> int:
                 if len(options.bags) + len(options.merge) == 1:
                     raise
                 failed.append(str(error))
-                print('error: {}'.format(error), file=sys.stderr)
+                print(f'error: {error}', file=sys.stderr)
     result, total = merged(evaluations, failed, options)
     scoring.publish(result, total.tally.gallery, options, beside)
     return cli.EXIT_INPUT if failed else 0

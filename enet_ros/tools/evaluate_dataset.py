@@ -48,11 +48,11 @@ def main(argv: Optional[List[str]] = None) -> int:
     else:
         outcome, written = _segment(dataset, options)
     if not outcome.coverage.frames_evaluated and not written:
-        problems = list(outcome.coverage.problems) or ['{}: no annotations there'.format(options.root)]
-        raise InputError('nothing could be scored: {}'.format(problems[0]))
+        problems = list(outcome.coverage.problems) or [f'{options.root}: no annotations there']
+        raise InputError(f'nothing could be scored: {problems[0]}')
     scoring.publish(outcome.to_json(options.absent), outcome.tally.gallery, options, beside)
     if written:
-        print('{} label images written to {}'.format(written, options.submission))
+        print(f'{written} label images written to {options.submission}')
     return 0
 
 
@@ -82,7 +82,7 @@ def _score_files(dataset: Dataset, options: argparse.Namespace) -> Evaluation:
     complaint = predictions.complaint()
     if complaint:
         coverage.tell(complaint)
-    outcome.provenance = provenance(predictions='{} ({})'.format(options.predictions, options.coding),
+    outcome.provenance = provenance(predictions=f'{options.predictions} ({options.coding})',
                                     **_sources(dataset, options))
     return outcome
 
@@ -132,5 +132,5 @@ def _sources(dataset: Dataset, options: argparse.Namespace) -> Dict[str, Any]:
 
 def _positive(text: str) -> int:
     if not text.isdigit() or not int(text):
-        raise argparse.ArgumentTypeError("'{}' is no number of frames".format(text))
+        raise argparse.ArgumentTypeError(f"'{text}' is no number of frames")
     return int(text)

@@ -23,8 +23,8 @@ def main(argv: Optional[List[str]] = None) -> int:
     _check_shapes(checkpoint)
     weights.save(arguments.output, checkpoint)
     parameters = sum(array.size for name, array in checkpoint.arrays.items() if 'running_' not in name)
-    print('{}: ENet, {} classes of {}, {} parameters'.format(
-        arguments.output, len(checkpoint.classes), checkpoint.classes.name, parameters))
+    print(f'{arguments.output}: ENet, {len(checkpoint.classes)} classes of {checkpoint.classes.name}, '
+          f'{parameters} parameters')
     if 'json' in arguments:
         cli.write_json(arguments.json, {
             'weights': str(arguments.output), 'classes': checkpoint.classes.name, 'parameters': parameters,

@@ -17,11 +17,10 @@ def main(argv: Optional[List[str]] = None) -> int:
     arguments = parser.parse_args(argv)
     checkpoint = weights.load(arguments.weights)
     layers = slopes.slopes(checkpoint)
-    slopes.draw(layers, arguments.output, "PReLU slopes of '{}' ({}, variant {})".format(
-        Path(checkpoint.origin).name, checkpoint.network, checkpoint.variant))
+    slopes.draw(layers, arguments.output, f"PReLU slopes of '{Path(checkpoint.origin).name}' "
+                                          f"({checkpoint.network}, variant {checkpoint.variant})")
     below = sum(layer.mean < 0 for layer in layers)
-    print('{}: {} PReLU layers, {} with a mean slope below zero'.format(
-        arguments.output, len(layers), below))
+    print(f'{arguments.output}: {len(layers)} PReLU layers, {below} with a mean slope below zero')
     if 'json' in arguments:
         cli.write_json(arguments.json, {
             'weights': checkpoint.origin, 'layers': [layer._asdict() for layer in layers]})

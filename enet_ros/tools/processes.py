@@ -36,7 +36,7 @@ class Processes:
             for old in logs.glob('*.log'):
                 old.unlink()
         except OSError as error:
-            raise InputError('{}: {}; name a folder to write to'.format(logs, error.strerror)) from None
+            raise InputError(f'{logs}: {error.strerror}; name a folder to write to') from None
 
     def start(self, name: str, arguments: List[str]) -> None:
         """Start ``python -m enet_ros <name> <arguments>``."""
@@ -47,7 +47,7 @@ class Processes:
         for name, child in self._children.items():
             if child.returncode:
                 said = child.log.read_text('utf-8', 'replace').strip().splitlines() or ['it said nothing']
-                raise InputError('{} ended with code {}: {}'.format(name, child.returncode, said[-1]))
+                raise InputError(f'{name} ended with code {child.returncode}: {said[-1]}')
 
     def running(self, name: str) -> bool:
         """Whether an executable has not ended yet; raises as `check` does."""
@@ -57,7 +57,7 @@ class Processes:
     def stop(self, name: str) -> None:
         """Ask an executable to end, as Ctrl-C does, and wait; InputError where it does not end well."""
         if self._children[name].end(patience=PATIENCE) < 0:
-            raise InputError('{} did not end by itself; see {}'.format(name, self._children[name].log))
+            raise InputError(f'{name} did not end by itself; see {self._children[name].log}')
         self.check()
 
     def __enter__(self) -> 'Processes':

@@ -92,14 +92,13 @@ def main(argv: Optional[List[str]] = None) -> int:
     dataset = source(options)
     count = len(dataset) if options.frames is None else min(options.frames, len(dataset))
     if count < 1:
-        raise InputError('{}: no frames to record'.format(options.source))
+        raise InputError(f'{options.source}: no frames to record')
     with BagWriter(options.bag, options.storage, describe(dataset.name, dataset.classes)) as bag:
         rows, annotated = record(bag, dataset, count, options)
         sidecar.write(options.bag / sidecar.NAME, rows)
     duration = (rows[-1][0] - rows[0][0]) / 1e9
     size = sum(path.stat().st_size for path in options.bag.iterdir())
-    print('{}: {} frames, {} annotated, {:.1f} s, {:.1f} MB'.format(
-        options.bag, count, annotated, duration, size / 1e6))
+    print(f'{options.bag}: {count} frames, {annotated} annotated, {duration:.1f} s, {size / 1e6:.1f} MB')
     if getattr(options, 'json', None):
         cli.write_json(options.json, {'bag': options.bag, 'dataset': dataset.name, 'storage': options.storage,
                                       'frames': count, 'annotated': annotated, 'duration_s': duration,
@@ -114,7 +113,7 @@ def source(options: argparse.Namespace) -> Dataset:
     try:
         width, height = (int(part) for part in options.size.lower().split('x'))
     except ValueError:
-        raise InputError('--size is WIDTHxHEIGHT, not {}'.format(options.size)) from None
+        raise InputError(f'--size is WIDTHxHEIGHT, not {options.size}') from None
     return SyntheticStreet((height, width), options.seed, 300 if options.frames is None else options.frames)
 
 

@@ -79,5 +79,5 @@ def size(text: str) -> Tuple[int, int]:
     """Return HEIGHTxWIDTH as two numbers; for argparse."""
     height, _, width = text.lower().partition('x')
     if not (height.isdigit() and width.isdigit()):
-        raise argparse.ArgumentTypeError("'{}' is no size; write it as 360x480, height first".format(text))
+        raise argparse.ArgumentTypeError(f"'{text}' is no size; write it as 360x480, height first")
     return int(height), int(width)

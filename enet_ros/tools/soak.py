@@ -46,7 +46,7 @@ class Soak:
         try:
             self._start_node()
             recorder = self._start('enet_ros', [
-                'latency_node', '--ros-args', '-p', 'output:={}'.format(self._folder),
+                'latency_node', '--ros-args', '-p', f'output:={self._folder}',
                 '-p', 'cameras:=[{}]'.format(', '.join(self._cameras))], 'latency_node.log')
             held = self._calibrate()
             rate = self._options.overload * held
@@ -82,14 +82,14 @@ class Soak:
                 ('cameras', '[{}]'.format(', '.join(self._cameras))),
                 # No timing may be lost on its way to the ledger, however starved this process is.
                 ('qos_overrides./segmentation_node/timing.publisher.depth', 1000)):
-            arguments += ['-p', '{}:={}'.format(name, value)]
+            arguments += ['-p', f'{name}:={value}']
         self._node = self._start('enet_ros', arguments, 'segmentation_node.log')
         self._samples = {}
         self._told_before = self._watcher.ledger.frames_told
         deadline = time.monotonic() + UP_SECONDS
         while self._watcher.state() != 'active':
             if self._node.returncode is not None or time.monotonic() > deadline:
-                raise InputError('segmentation_node does not come up; see {}'.format(self._node.log))
+                raise InputError(f'segmentation_node does not come up; see {self._node.log}')
 
     def _load(self, phase: str, rate: float, share: float, duration: float,
               seconds: Callable[[float], Iterator[int]]) -> None:
@@ -112,7 +112,7 @@ class Soak:
             for index, name in enumerate(self._cameras)]
 
     def _log(self, camera: str, phase: str) -> Path:
-        return self._folder / '{}.{}.txt'.format(camera, phase)
+        return self._folder / f'{camera}.{phase}.txt'
 
     def _calibrate(self) -> float:
         """Return how many frames a second the engine holds, from the time that each takes."""
@@ -120,7 +120,7 @@ class Soak:
             camera.wait(60.0)
         services = sorted(timing.duration_ns('taken', 'published') for timing in self._watcher.timings)
         if not services:
-            raise InputError('no frame was segmented; see {}'.format(self._node.log))
+            raise InputError(f'no frame was segmented; see {self._node.log}')
         del self._watcher.timings[:]
         return 1e9 / services[len(services) // 2]
 
@@ -162,7 +162,7 @@ class Soak:
         began = time.monotonic() - IN_FLIGHT_SECONDS
         code = self._node.end(how)
         if how == signal.SIGTERM and code != 0:
-            self._watcher.ledger.wrong.append('exit code {} after SIGTERM'.format(code))
+            self._watcher.ledger.wrong.append(f'exit code {code} after SIGTERM')
         up = time.monotonic()
         self._watcher.ledger.outage(began, up, ended=True)
         self._start_node()
@@ -179,13 +179,13 @@ class Soak:
         for transition in transitions:
             up = time.monotonic()
             if not self._watcher.change(transition):
-                self._watcher.ledger.wrong.append('transition {} of "{}" failed'.format(transition, what))
+                self._watcher.ledger.wrong.append(f'transition {transition} of "{what}" failed')
         self._watcher.ledger.outage(began, up)
 
     def _visit(self) -> None:
         """Listen to an overlay for a while, then vanish."""
         self._count('visitor')
-        self._watcher.visit('segmentation_node/{}/overlay'.format(self._cameras[0]))
+        self._watcher.visit(f'segmentation_node/{self._cameras[0]}/overlay')
         time.sleep(2.0)
         self._watcher.leave()
 
@@ -203,7 +203,7 @@ class Soak:
                 published += read_log(self._log(camera, phase), camera)
         for name, code in codes.items():
             if code != 0:
-                self._watcher.ledger.wrong.append('{} ended with code {}'.format(name, code))
+                self._watcher.ledger.wrong.append(f'{name} ended with code {code}')
         summary = self._watcher.ledger.balance(published)
         summary.update(
             seed=self._options.seed, duration_s=self._options.duration, engine_rate_hz=held,
@@ -230,7 +230,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     parser.add_argument('--share', type=float, default=0.05, help='share of faulty frames, 0..1')
     parser.add_argument('--overload', type=float, default=OVERLOAD, help='times what the engine holds')
     parser.add_argument('--cameras', type=int, choices=range(1, len(CAMERAS) + 1), default=2, metavar='N',
-                        help='how many cameras, 1 to {}'.format(len(CAMERAS)))
+                        help=f'how many cameras, 1 to {len(CAMERAS)}')
     parser.add_argument('--weights', default='synthetic', help='a shipped name or the path of an .npz')
     parser.add_argument('--engine', default='auto', help='what runs the network')
     parser.add_argument('--input-size', type=int, nargs=2, default=(96, 128), metavar=('H', 'W'),
@@ -252,6 +252,6 @@ def _told(summary: Dict[str, Any], path: Path) -> str:
     keys = ('frames_published', 'frames_in', 'frames_segmented', 'dropped_by', 'lost_in_transport',
             'lost_in_outages', 'lost_without_reason', 'faults_injected', 'disturbances', 'errors_survived',
             'memory_growth', 'memory_growth_under_faults', 'threads', 'wrong_count')
-    lines = ['{}: {}'.format(key, summary[key]) for key in keys]
+    lines = [f'{key}: {summary[key]}' for key in keys]
     return '\n'.join(lines + ['p99: {} ms'.format(summary['latency_ms']['p99'])] + summary['wrong'][:10]
-                     + ['written to {}'.format(path)])
+                     + [f'written to {path}'])

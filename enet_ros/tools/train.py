@@ -107,8 +107,8 @@ def _lead(arguments: argparse.Namespace, argv: List[str]) -> int:
         return _train(argv, group)
     except threading.BrokenBarrierError:
         codes = ', '.join(str(process.exitcode) for process in followers)
-        raise InputError('a process of the training ended early (exit codes: {}); its last checkpoint '
-                         'is in the output folder, the same command continues'.format(codes)) from None
+        raise InputError(f'a process of the training ended early (exit codes: {codes}); its last checkpoint '
+                         'is in the output folder, the same command continues') from None
     finally:
         group.leave()
         for process in followers:
@@ -122,7 +122,7 @@ def _follow(group: Any, argv: List[str]) -> None:
 def _positive(text: str) -> int:
     value = int(text)
     if value < 1:
-        raise argparse.ArgumentTypeError('{} is not above zero'.format(text))
+        raise argparse.ArgumentTypeError(f'{text} is not above zero')
     return value
 
 

@@ -52,16 +52,16 @@ def load(dataset: Dataset, size: Tuple[int, int], rare_classes: Sequence[str] = 
     frames, sequences = [], []
     for sample in progress(dataset, 'reading', len(dataset)):
         if sample.label is None:
-            raise InputError('{}: no annotation, so it cannot be trained on'.format(sample.name))
+            raise InputError(f'{sample.name}: no annotation, so it cannot be trained on')
         image, label = resize(sample.image, sample.label, size)
         if ((label >= len(classes)) & (label != IGNORE)).any():
-            raise InputError("{}: label {} is no class of table '{}'".format(
-                sample.name, label[(label >= len(classes)) & (label != IGNORE)][0], classes.name))
+            raise InputError(f"{sample.name}: label {label[(label >= len(classes)) & (label != IGNORE)][0]} "
+                             f"is no class of table '{classes.name}'")
         frames.append(Frame(image, label, rare_pixels(label, rare)))
         sequences.append(sample.sequence)
     loaded = _collect(frames, sequences, len(classes))
     if not loaded.pixels.any():
-        raise InputError('{}: no frame with a labelled pixel to train on'.format(dataset.name))
+        raise InputError(f'{dataset.name}: no frame with a labelled pixel to train on')
     return loaded
 
 

@@ -19,13 +19,13 @@ def from_weights(checkpoint: Checkpoint, classes: ClassTable, network: str, vari
     their random start. InputError where network or variant differ.
     """
     if (checkpoint.network, checkpoint.variant) != (network, variant):
-        raise InputError("{}: holds {} '{}', but the recipe trains {} '{}'".format(
-            checkpoint.origin, checkpoint.network, checkpoint.variant, network, variant))
+        raise InputError(f"{checkpoint.origin}: holds {checkpoint.network} '{checkpoint.variant}', but the "
+                         f"recipe trains {network} '{variant}'")
     module = networks.build(network, len(classes), variant)
     state = module.state_dict()
     for name, array in checkpoint.arrays.items():
         if name not in state:
-            raise InputError('{}: holds the unknown array {}'.format(checkpoint.origin, name))
+            raise InputError(f'{checkpoint.origin}: holds the unknown array {name}')
         state[name] = _fitted(array, state[name].numpy(), checkpoint.classes, classes, name)
     module.load_state_dict(state)
     return module
@@ -39,7 +39,7 @@ def _fitted(array: np.ndarray, start: np.ndarray, old: ClassTable, new: ClassTab
     if old.names == new.names or (array.shape == start.shape and per_class < 0):
         return torch.from_numpy(array.copy())
     if per_class < 0:
-        raise InputError('array {} is {}, which does not fit {}'.format(name, array.shape, start.shape))
+        raise InputError(f'array {name} is {array.shape}, which does not fit {start.shape}')
     filled = start.copy()
     for place, class_name in enumerate(new.names):
         if class_name in old.names:

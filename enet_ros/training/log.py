@@ -77,4 +77,4 @@ def draw(rows: List[Dict[str, Any]], path: Path) -> None:
 
 
 def _short(value: Any) -> Any:
-    return '{:.6g}'.format(value) if isinstance(value, float) else value
+    return f'{value:.6g}' if isinstance(value, float) else value

@@ -91,5 +91,4 @@ class Objective:
 def check_teacher(recipe: Recipe, stage: Stage) -> None:
     """Raise InputError where a recipe distils without naming whom from."""
     if stage.loss.distillation and not stage.loss.teacher:
-        raise InputError("recipe '{}' distils but names no teacher (loss: teacher: FILE.npz)".format(
-            recipe.name))
+        raise InputError(f"recipe '{recipe.name}' distils but names no teacher (loss: teacher: FILE.npz)")

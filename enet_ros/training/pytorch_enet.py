@@ -38,15 +38,14 @@ def convert(saved: Any, origin: str, classes: Optional[ClassTable] = None) -> Ch
     unknown = sorted(name for name in state if name not in names and not name.endswith('num_batches_tracked'))
     missing = sorted(set(names) - set(state))
     if any(name.endswith('out_prelu.weight') for name in unknown):
-        raise InputError('{}: saved by an early version of PyTorch-ENet, whose decoder is another'.format(
-            origin))
+        raise InputError(f'{origin}: saved by an early version of PyTorch-ENet, whose decoder is another')
     if unknown or missing:
         raise InputError('{}: no ENet of PyTorch-ENet: {} {}'.format(
             origin, *(('lacks', missing[0]) if missing else ('holds the unknown', unknown[0]))))
     arrays = {ours: np.asarray(state[theirs], np.float32) for theirs, ours in names.items()}
     last = arrays['decoder.last.weight']
     if last.ndim != 4:
-        raise InputError('{}: transposed_conv.weight is {}'.format(origin, last.shape))
+        raise InputError(f'{origin}: transposed_conv.weight is {last.shape}')
     table, order = _order(last.shape[1], classes, origin)
     arrays['decoder.last.weight'] = last[:, order]
     scores = {} if score is None else {'as_stated_by_its_file': {'mean_iou': score}}
@@ -66,7 +65,7 @@ def _state(saved: Any, origin: str) -> Tuple[Dict[str, np.ndarray], Optional[flo
         saved = saved['state_dict']
     if not isinstance(saved, dict) or not saved or not all(
             isinstance(name, str) and isinstance(array, np.ndarray) for name, array in saved.items()):
-        raise InputError('{}: holds no state dict of a network'.format(origin))
+        raise InputError(f'{origin}: holds no state dict of a network')
     # Trained on several GPUs, every name begins with "module.".
     return {name[7:] if name.startswith('module.') else name: array for name, array in saved.items()}, score
 
@@ -75,8 +74,8 @@ def _order(channels: int, classes: Optional[ClassTable], origin: str) -> Tuple[C
     """Return our table and, for each of its classes, the channel in the file."""
     if classes is not None:
         if len(classes) != channels:
-            raise InputError("{}: gives {} classes, but table '{}' has {}".format(
-                origin, channels, classes.name, len(classes)))
+            raise InputError(f"{origin}: gives {channels} classes, but table '{classes.name}' has "
+                             f"{len(classes)}")
         return classes, list(range(channels))
     for name, order in CLASS_ORDERS.items():
         if len(order) == channels:
@@ -93,14 +92,14 @@ def _names() -> Iterator[Pair]:
     yield 'initial_block.out_activation.weight', 'encoder.initial.activation.weight'
     yield from _bottleneck('downsample1_0', 'encoder.down1', True)
     for place in range(4):
-        yield from _bottleneck('regular1_{}'.format(place + 1), 'encoder.section1.{}'.format(place), True)
+        yield from _bottleneck(f'regular1_{place + 1}', f'encoder.section1.{place}', True)
     yield from _bottleneck('downsample2_0', 'encoder.down2', True)
     for section, blocks in (('section2', _SECTION2), ('section3', _SECTION3)):
         for place, block in enumerate(blocks):
-            yield from _bottleneck(block, 'encoder.{}.{}'.format(section, place), True)
+            yield from _bottleneck(block, f'encoder.{section}.{place}', True)
     yield from _upsampling('upsample4_0', 'decoder.up4')
     for place in range(2):
-        yield from _bottleneck('regular4_{}'.format(place + 1), 'decoder.section4.{}'.format(place), False)
+        yield from _bottleneck(f'regular4_{place + 1}', f'decoder.section4.{place}', False)
     yield from _upsampling('upsample5_0', 'decoder.up5')
     yield from _bottleneck('regular5_1', 'decoder.section5.0', False)
     yield 'transposed_conv.weight', 'decoder.last.weight'
@@ -114,11 +113,11 @@ def _bottleneck(theirs: str, ours: str, slopes: bool) -> Iterator[Pair]:
         starts.insert(2, (layers[1], 3))
     place = 0
     for layer, first in starts:
-        source = '{}.{}'.format(theirs, layer)
-        yield source.format(first) + '.weight', '{}.branch.{}.weight'.format(ours, place)
-        yield from _norm(source.format(first + 1), '{}.branch.{}'.format(ours, place + 1))
+        source = f'{theirs}.{layer}'
+        yield source.format(first) + '.weight', f'{ours}.branch.{place}.weight'
+        yield from _norm(source.format(first + 1), f'{ours}.branch.{place + 1}')
         if slopes:
-            yield source.format(first + 2) + '.weight', '{}.branch.{}.weight'.format(ours, place + 2)
+            yield source.format(first + 2) + '.weight', f'{ours}.branch.{place + 2}.weight'
         place += 3
     if slopes:
         yield theirs + '.out_activation.weight', ours + '.activation.weight'
@@ -129,10 +128,10 @@ def _upsampling(theirs: str, ours: str) -> Iterator[Pair]:
     yield from _norm(theirs + '.main_conv1.1', ours + '.skip.1')
     for source, norm, place in (('ext_conv1.0', 'ext_conv1.1', 0), ('ext_tconv1', 'ext_tconv1_bnorm', 3),
                                 ('ext_conv2.0', 'ext_conv2.1', 6)):
-        yield '{}.{}.weight'.format(theirs, source), '{}.branch.{}.weight'.format(ours, place)
-        yield from _norm('{}.{}'.format(theirs, norm), '{}.branch.{}'.format(ours, place + 1))
+        yield f'{theirs}.{source}.weight', f'{ours}.branch.{place}.weight'
+        yield from _norm(f'{theirs}.{norm}', f'{ours}.branch.{place + 1}')
 
 
 def _norm(theirs: str, ours: str) -> Iterator[Pair]:
     for name in _BN:
-        yield '{}.{}'.format(theirs, name), '{}.{}'.format(ours, name)
+        yield f'{theirs}.{name}', f'{ours}.{name}'

@@ -31,7 +31,7 @@ def load(name: Union[str, Path]) -> Recipe:
     """
     path = Path(name)
     if path.suffix not in ('.yaml', '.yml'):
-        path = resources.find('config', 'recipes/{}.yaml'.format(name))
+        path = resources.find('config', f'recipes/{name}.yaml')
     return parse(read_yaml(path), str(path))
 
 
@@ -43,8 +43,8 @@ def parse(data: Mapping[str, Any], origin: str = 'recipe') -> Recipe:
     common = {key: data.pop(key) for key in list(data) if key not in own | {'stages'}}
     listed = data.pop('stages', [{}])
     if not isinstance(listed, list) or not listed:
-        raise InputError('{}: `stages` is a list with one entry a stage'.format(origin))
-    stages = tuple(_stage(common, entry, '{}: stage {}'.format(origin, number))
+        raise InputError(f'{origin}: `stages` is a list with one entry a stage')
+    stages = tuple(_stage(common, entry, f'{origin}: stage {number}')
                    for number, entry in enumerate(listed, 1))
     recipe = _build(Recipe, dict(data, stages=stages), origin)
     _check(recipe, origin)
@@ -63,7 +63,7 @@ def override(recipe: Recipe, **changes: Any) -> Recipe:
 
 def _stage(common: Mapping[str, Any], entry: Any, origin: str) -> Stage:
     if not isinstance(entry, dict):
-        raise InputError('{} is no mapping'.format(origin))
+        raise InputError(f'{origin} is no mapping')
     merged = dict(common)
     for key, value in entry.items():
         if key in _SECTIONS and isinstance(value, dict) and isinstance(merged.get(key), dict):
@@ -71,23 +71,23 @@ def _stage(common: Mapping[str, Any], entry: Any, origin: str) -> Stage:
         merged[key] = value
     for key, section in _SECTIONS.items():
         if key in merged:
-            merged[key] = _build(section, merged[key], '{}: {}'.format(origin, key))
+            merged[key] = _build(section, merged[key], f'{origin}: {key}')
     return _build(Stage, merged, origin)
 
 
 def _build(section: Type[Section], data: Any, origin: str) -> Section:
     if not isinstance(data, dict):
-        raise InputError('{}: a mapping with keys is expected'.format(origin))
+        raise InputError(f'{origin}: a mapping with keys is expected')
     known = {entry.name: entry for entry in fields(section)}
     unknown = sorted(str(key) for key in set(data) - set(known))
     if unknown:
         raise InputError('{}: unknown key {} (known: {})'.format(
             origin, ', '.join(unknown), ', '.join(sorted(known))))
-    values = {key: _value(known[key].type, value, '{}: {}'.format(origin, key))
+    values = {key: _value(known[key].type, value, f'{origin}: {key}')
               for key, value in data.items()}
     for key in set(values) & set(_POSITIVE):
         if values[key] <= 0:
-            raise InputError('{}: {} must be above zero, not {}'.format(origin, key, values[key]))
+            raise InputError(f'{origin}: {key} must be above zero, not {values[key]}')
     for key in set(values) & set(_CHOICES):
         if values[key] not in _CHOICES[key]:
             raise InputError('{}: {} is one of {}, not {!r}'.format(
@@ -99,18 +99,18 @@ def _value(kind: Any, value: Any, origin: str) -> Any:
     """Check and convert one value; YAML reads 5e-4 as text, which is taken as the number it is."""
     if kind in (Range, Tuple[int, int]):
         if not isinstance(value, (list, tuple)) or len(value) != 2:
-            raise InputError('{}: two numbers are expected, not {!r}'.format(origin, value))
+            raise InputError(f'{origin}: two numbers are expected, not {value!r}')
         item = float if kind == Range else int
         return tuple(_value(item, entry, origin) for entry in value)
     if kind == Tuple[str, ...]:
         if not isinstance(value, (list, tuple)):
-            raise InputError('{}: a list of names is expected, not {!r}'.format(origin, value))
+            raise InputError(f'{origin}: a list of names is expected, not {value!r}')
         return tuple(str(entry) for entry in value)
     if kind is float and not isinstance(value, bool):
         try:
             return float(value)
         except (TypeError, ValueError):
-            raise InputError('{}: {!r} is no number'.format(origin, value)) from None
+            raise InputError(f'{origin}: {value!r} is no number') from None
     if kind in (int, bool, str) and type(value) is not kind:
         raise InputError('{}: {!r} is no {}'.format(
             origin, value, {int: 'whole number', bool: 'true or false', str: 'text'}[kind]))
@@ -119,16 +119,15 @@ def _value(kind: Any, value: Any, origin: str) -> Any:
 
 def _check(recipe: Recipe, origin: str) -> None:
     if any(side % 8 or side <= 0 for side in recipe.input_size):
-        raise InputError('{}: input_size {} is no height and width in multiples of 8'.format(
-            origin, list(recipe.input_size)))
+        raise InputError(f'{origin}: input_size {list(recipe.input_size)} is no height and width in '
+                         'multiples of 8')
     for stage in recipe.stages:
         if any(side % 8 or side <= 0 for side in stage.crop):
-            raise InputError('{}: crop {} is no height and width in multiples of 8'.format(
-                origin, list(stage.crop)))
+            raise InputError(f'{origin}: crop {list(stage.crop)} is no height and width in multiples of 8')
         if stage.part == 'encoder' and recipe.network != 'enet':
-            raise InputError('{}: only enet has an encoder stage'.format(origin))
+            raise InputError(f'{origin}: only enet has an encoder stage')
         if stage.loss.auxiliary and recipe.network != 'enet':
-            raise InputError('{}: only enet has an auxiliary classifier'.format(origin))
+            raise InputError(f'{origin}: only enet has an auxiliary classifier')
 
 
 def stage_of(recipe: Recipe, epoch: int) -> Tuple[int, int]:

@@ -33,7 +33,7 @@ def slopes(checkpoint: Checkpoint) -> List[Slope]:
     found = [(name, module.weight.detach().numpy()) for name, module in network.named_modules()
              if isinstance(module, nn.PReLU)]
     if not found:
-        raise InputError('{}: {} has no PReLU'.format(checkpoint.origin, checkpoint.network))
+        raise InputError(f'{checkpoint.origin}: {checkpoint.network} has no PReLU')
     return [Slope(depth, name, float(weight.mean()), float(weight.min()), float(weight.max()),
                   name.startswith('decoder')) for depth, (name, weight) in enumerate(found)]
 
@@ -62,4 +62,4 @@ def draw(layers: List[Slope], path: Path, title: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(str(path), dpi=120)
     except (OSError, ValueError) as error:
-        raise InputError('{}: the plot cannot be written: {}'.format(path, error)) from None
+        raise InputError(f'{path}: the plot cannot be written: {error}') from None

@@ -29,7 +29,7 @@ class Streets(Dataset):
 
     def __getitem__(self, index: int) -> Sample:
         if not 0 <= index < len(self):
-            raise IndexError('frame {} of {}'.format(index, len(self)))
+            raise IndexError(f'frame {index} of {len(self)}')
         seed = self._seeds[index // self._each]
         if self._street.seed != seed:       # one street is kept: laying it out takes longer than a frame
             self._street = self._open(seed)

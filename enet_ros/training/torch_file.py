@@ -77,7 +77,7 @@ def _scalar(dtype: _Dtype, data: Any) -> float:
 def _encode(text: str, encoding: str) -> bytes:
     """Bytes as protocol 2 writes them: _codecs.encode(text, 'latin1')."""
     if encoding != 'latin1':
-        raise pickle.UnpicklingError('text in {}'.format(encoding))
+        raise pickle.UnpicklingError(f'text in {encoding}')
     return text.encode('latin1')
 
 
@@ -115,7 +115,7 @@ class _Restricted(pickle.Unpickler):
             return name
         if (module, name) in _ALLOWED:
             return _ALLOWED[(module, name)]
-        raise pickle.UnpicklingError('it wants to use {}.{}, which no weights need'.format(module, name))
+        raise pickle.UnpicklingError(f'it wants to use {module}.{name}, which no weights need')
 
     def persistent_load(self, reference: Any) -> _Storage:
         """Return the storage that a reference ('storage', type, key, location, count) names."""
@@ -150,7 +150,7 @@ def _read_zip(data: bytes) -> Any:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         infos = {info.filename: info for info in archive.infolist()}
         if sum(info.file_size for info in infos.values()) > _MAX_FILE_BYTES:
-            raise ValueError('unpacks to more than {} MiB'.format(_MAX_FILE_BYTES >> 20))
+            raise ValueError(f'unpacks to more than {_MAX_FILE_BYTES >> 20} MiB')
         names = [name for name in infos if name.endswith('/data.pkl')]
         if len(names) != 1:
             raise ValueError('holds no data.pkl')
@@ -160,7 +160,7 @@ def _read_zip(data: bytes) -> Any:
         if root + 'byteorder' in infos and archive.read(root + 'byteorder') != b'little':
             raise ValueError('saved on a big-endian machine')
         for key, storage in storages.items():
-            storage.fill(archive.read('{}data/{}'.format(root, key)))
+            storage.fill(archive.read(f'{root}data/{key}'))
         return result
 
 

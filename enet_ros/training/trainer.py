@@ -92,7 +92,7 @@ class Trainer:
             share = (self.progress(step) * self.recipe.epochs - first) / stage.epochs
             loss = self._step(stage, share, torch.from_numpy(batch.images), torch.from_numpy(batch.labels))
             total += loss
-            bar.set_postfix(epoch=self.epoch + 1, loss='{:.3f}'.format(total / (step + 1)), refresh=False)
+            bar.set_postfix(epoch=self.epoch + 1, loss=f'{total / (step + 1):.3f}', refresh=False)
             bar.update()
         self.epoch += 1
         row: Dict[str, Any] = {
@@ -121,8 +121,7 @@ class Trainer:
         if self.average is not None:
             self.average.update(self.trained)
         if not value < 1e6:
-            raise InputError('the loss became {} in epoch {}: lower the learning rate'.format(
-                value, self.epoch + 1))
+            raise InputError(f'the loss became {value} in epoch {self.epoch + 1}: lower the learning rate')
         return value
 
     def enter(self, number: int) -> None:
@@ -150,14 +149,14 @@ class Trainer:
         self.optimisers = optimisation.build(stage.optimiser, self.trained)
         self.average = optimisation.Average(self.trained, stage.ema) if stage.ema and self.leads else None
         if self.group is not None and stage.batch % self.group.size:
-            raise InputError('batch {} cannot be shared by {} processes'.format(stage.batch, self.group.size))
+            raise InputError(f'batch {stage.batch} cannot be shared by {self.group.size} processes')
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
 
     def _teacher(self, path: str) -> nn.Module:
         checkpoint = weights.load(path)
         if checkpoint.classes.names != self.classes.names:
-            raise InputError('{}: the teacher knows other classes ({}) than the data'.format(
-                path, checkpoint.classes.name))
+            raise InputError(f'{path}: the teacher knows other classes ({checkpoint.classes.name}) than the '
+                             'data')
         return networks.from_checkpoint(checkpoint).to(self.device).requires_grad_(False)
 
     def evaluated(self) -> nn.Module:

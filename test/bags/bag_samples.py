@@ -21,7 +21,7 @@ def stamp(index: int) -> int:
 def pictures(count: int, size=(24, 32), seed: int = 0) -> List[Sample]:
     """Return samples of noise, each different."""
     rng = np.random.RandomState(seed)
-    return [Sample('frame_{:03d}'.format(i), rng.randint(0, 256, size + (3,)).astype(np.uint8),
+    return [Sample(f'frame_{i:03d}', rng.randint(0, 256, size + (3,)).astype(np.uint8),
                    rng.choice(np.array([0, 1, 2, 3, 8, 255], np.uint8), size)) for i in range(count)]
 
 

@@ -18,7 +18,7 @@ SAMPLES = bags.pictures(len(NUMBERS))
 
 
 def name(number: int) -> str:
-    return '0016E5_{:05d}'.format(number)
+    return f'0016E5_{number:05d}'
 
 
 @pytest.fixture

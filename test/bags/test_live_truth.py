@@ -8,7 +8,7 @@ from enet_ros.bags.live_truth import LiveFolderTruth
 from enet_ros.datasets import open_dataset
 from enet_ros.errors import InputError
 
-NAMES = ['0016E5_{:05d}'.format(number) for number in (30, 60, 90)]     # 1, 2 and 3 s of the drive
+NAMES = [f'0016E5_{number:05d}' for number in (30, 60, 90)]     # 1, 2 and 3 s of the drive
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def folder(tmp_path):
         cv2.imwrite(str(tmp_path / 'val' / (name + '.png')), np.zeros((8, 10, 3), np.uint8))
         cv2.imwrite(str(tmp_path / 'valannot' / (name + '.png')), np.full((8, 10), index, np.uint8))
     (tmp_path / 'val.txt').write_text(''.join(
-        '/SegNet/CamVid/val/{0}.png /SegNet/CamVid/valannot/{0}.png\n'.format(name) for name in NAMES))
+        f'/SegNet/CamVid/val/{name}.png /SegNet/CamVid/valannot/{name}.png\n' for name in NAMES))
     return tmp_path
 
 
@@ -48,12 +48,12 @@ def test_each_annotation_is_given_once_until_forgotten(folder):
 
 def test_frame_names_win_over_stamps(folder):
     truth = LiveFolderTruth(open_dataset(folder, 'val'))
-    assert value(truth.find(10**9, 'val/{}.png'.format(NAMES[2]))) == 2
+    assert value(truth.find(10**9, f'val/{NAMES[2]}.png')) == 2
 
 
 def test_sidecar_wins_over_all(folder):
     (folder / 'frames.csv').write_text(
-        'filename,stamp,sequence\n{}.png,55.000000001,drive\n'.format(NAMES[1]))
+        f'filename,stamp,sequence\n{NAMES[1]}.png,55.000000001,drive\n')
     truth = LiveFolderTruth(open_dataset(folder, 'val'), folder / 'frames.csv')
     assert value(truth.find(55 * 10**9 + 1)) == 1
     assert truth.find(10**9, NAMES[0]) is None      # the sidecar does not know it

@@ -144,7 +144,7 @@ def test_truth_of_another_size(tmp_path: Path, size, scored: int) -> None:
     assert outcome.coverage.frames_evaluated == scored
     assert outcome.coverage.dropped_by.get('refused', 0) == 3 - scored
     assert outcome.tally.confusion.counts.sum() == scored * size[0] * size[1]
-    assert any('truth {}x{}'.format(size[1], size[0]) in text for text in outcome.coverage.problems)
+    assert any(f'truth {size[1]}x{size[0]}' in text for text in outcome.coverage.problems)
 
 
 def test_truth_of_another_coding(tmp_path: Path) -> None:

@@ -224,8 +224,8 @@ def test_file_named_in_metadata_is_missing(bag: Path, tmp_path: Path) -> None:
     """A bag of two files of which one is gone gives the other's frames, and tells."""
     text = (bag / 'metadata.yaml').read_text()
     name = bags.storage_file(bag).name
-    (bag / 'metadata.yaml').write_text(text.replace('- ' + name, '- {}\n  - gone_1{}'.format(
-        name, Path(name).suffix), 1))
+    (bag / 'metadata.yaml').write_text(text.replace('- ' + name, f'- {name}\n  - '
+                                                                 f'gone_1{Path(name).suffix}', 1))
     found, problems = _labels(bag)
     assert len(found) == 60 and any('gone_1' in problem for problem in problems)
 

@@ -88,14 +88,14 @@ def _odd_colour(root: Path) -> str:
     pixels = trees.all_classes()
     pixels[3, 3] = (1, 2, 3)
     trees.write(path, pixels)
-    return '{}: colour 1,2,3'.format(path)
+    return f'{path}: colour 1,2,3'
 
 
 def _odd_number(root: Path) -> str:
     trees.camvid_segnet(root)
     path = root / 'trainannot' / '0001TP_006690.png'
     trees.write(path, np.full((4, 12), 12, np.uint8))
-    return '{}: value 12'.format(path)
+    return f'{path}: value 12'
 
 
 def _damaged(root: Path) -> str:

@@ -24,8 +24,8 @@ def test_tarballs_number_test_before_train(absolute: bool, tmp_path: Path) -> No
     trees.sun_rgbd(tmp_path, 'tarballs')
     if absolute:
         for number in (2, 1):
-            source = tmp_path / 'SUNRGBD-train_images' / 'img-{:06d}.jpg'.format(number)
-            source.rename(source.with_name('img-{:06d}.jpg'.format(5050 + number)))
+            source = tmp_path / 'SUNRGBD-train_images' / f'img-{number:06d}.jpg'
+            source.rename(source.with_name(f'img-{5050 + number:06d}.jpg'))
     for split, marked in (('train', 0), ('test', 1)):
         dataset = open_dataset(tmp_path, split)
         assert len(dataset) == 2

@@ -108,7 +108,7 @@ def camvid_segnet(root: Path, split: str = 'train', names=('0001TP_006720', '000
     for name in names:
         write(root / split / (name + '.png'), photo(4, 12))
         write(root / (split + 'annot') / (name + '.png'), values)
-    lines = ['/SegNet/CamVid/{0}/{1}.png /SegNet/CamVid/{0}annot/{1}.png'.format(split, name)
+    lines = [f'/SegNet/CamVid/{split}/{name}.png /SegNet/CamVid/{split}annot/{name}.png'
              for name in names]
     text(root / (split + '.txt'), '\n'.join(lines) + '\n')
     return root
@@ -139,7 +139,7 @@ def camvid_fastai(root: Path) -> Path:
 def cityscapes(root: Path, split: str = 'val', city: str = 'frankfurt', kinds=('labelIds', 'instanceIds'),
                size=(32, 64)) -> Path:
     """Write one frame with the asked-for annotation files: ids 0..33, two cars and a car group."""
-    stem = '{}_000001_002196_'.format(city)
+    stem = f'{city}_000001_002196_'
     write(root / 'leftImg8bit' / split / city / (stem + 'leftImg8bit.png'), photo(*size))
     folder = root / 'gtFine' / split / city
     ids = (np.arange(size[1]) % 34).astype(np.uint8)[None].repeat(size[0], 0)
@@ -180,13 +180,13 @@ def sun_rgbd(root: Path, layout: str) -> Path:
         for number in (1, 2):
             picture = photo(6, 38)
             if layout == 'folders':
-                write(root / 'image' / split / 'img-{:06d}.jpg'.format(number), picture)
-                write(root / 'label37' / split / 'img37labels-{:06d}.png'.format(number), values)
+                write(root / 'image' / split / f'img-{number:06d}.jpg', picture)
+                write(root / 'label37' / split / f'img37labels-{number:06d}.png', values)
             else:
-                write(root / 'SUNRGBD-{}_images'.format(split) / 'img-{:06d}.jpg'.format(number), picture)
+                write(root / f'SUNRGBD-{split}_images' / f'img-{number:06d}.jpg', picture)
                 # The frame's number in the first row tells a mixed-up pair.
                 marked = values.copy()
                 marked[0] = 1 if split == 'train' else 2
-                write(root / 'sunrgbd_train_test_labels' / 'img-{:06d}.png'.format(first + number - 1),
+                write(root / 'sunrgbd_train_test_labels' / f'img-{first + number - 1:06d}.png',
                       marked)
     return root

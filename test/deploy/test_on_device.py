@@ -10,7 +10,7 @@ from enet_ros.deploy.tensorrt_build import unseen_frame
 
 REASON = tensorrt_engine.available()
 pytestmark = [pytest.mark.requires_tensorrt, pytest.mark.timeout(3600),
-              pytest.mark.skipif(REASON is not None, reason='no TensorRT here: {}'.format(REASON))]
+              pytest.mark.skipif(REASON is not None, reason=f'no TensorRT here: {REASON}')]
 
 
 @pytest.mark.parametrize('precision, least', [('fp16', 0.95), ('fp32', 0.999)])

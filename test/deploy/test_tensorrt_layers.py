@@ -18,7 +18,7 @@ class Network:
         self.layers = importlib.import_module('enet_ros.deploy.tensorrt_layers')
         builder = trt.Builder(trt.Logger(trt.Logger.ERROR))
         self.network = builder.create_network(1)
-        self.inputs = [self.network.add_input('x{}'.format(index), trt.float32, shape)
+        self.inputs = [self.network.add_input(f'x{index}', trt.float32, shape)
                        for index, shape in enumerate(shapes)]
 
     def __call__(self, outputs, *feeds):

@@ -68,7 +68,7 @@ def used():
         for node in ast.walk(tree):
             if not isinstance(node, ast.Attribute):
                 continue
-            name, where = dotted(node), '{}:{}'.format(path.name, node.lineno)
+            name, where = dotted(node), f'{path.name}:{node.lineno}'
             if name.startswith('trt.') and id(node) not in inner:
                 found[name[len('trt.'):]] = where
             elif name.startswith('_Op.'):

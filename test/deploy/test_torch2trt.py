@@ -187,6 +187,6 @@ def awaited(condition, seconds=60):
 def alive(pid):
     """Tell whether a process runs (and is no zombie)."""
     try:
-        return Path('/proc/{}/stat'.format(pid)).read_text().rpartition(')')[2].split()[0] != 'Z'
+        return Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0] != 'Z'
     except OSError:
         return False

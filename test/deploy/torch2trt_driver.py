@@ -42,10 +42,10 @@ def agreement():
         network = trained_looking(name)
         for head in ('logits', 'labels'):
             for kind in ('random', 'tied'):
-                found['{} {} {}'.format(name, head, kind)] = replay(rewrite(network, head), network, kind)
+                found[f'{name} {head} {kind}'] = replay(rewrite(network, head), network, kind)
     for build, size in ((SegNet, (32, 32)), (SegNetBasic, (29, 45))):
         network = trained_looking(build=build)
-        found['{} logits'.format(build.__name__)] = replay(rewrite(network), network, 'random', size)
+        found[f'{build.__name__} logits'] = replay(rewrite(network), network, 'random', size)
     return found
 
 
@@ -118,7 +118,7 @@ def stock_transposed_convolution():
     try:
         return replay(rewrite(trained_looking()), trained_looking(), 'random')
     except Exception as error:
-        return '{}: {}'.format(type(error).__name__, error)
+        return f'{type(error).__name__}: {error}'
 
 
 def indexing():

@@ -50,12 +50,12 @@ def torch2trt(tmp_path):
 
 @pytest.mark.parametrize('old', [True, False])
 def test_torch2trt_of_the_revision_asked_for(torch2trt, tmp_path, old):
-    python = executable(tmp_path / 'python', 'exit {}'.format(0 if old else 1))     # "older than 3.7?"
+    python = executable(tmp_path / 'python', f'exit {0 if old else 1}')     # "older than 3.7?"
     prefix = tmp_path / 'prefix'
     for _ in range(2):      # a second time replaces the first
         result = run('install_torch2trt.sh', torch2trt, 'v0.4.0', prefix, PYTHON=str(python))
         assert result.returncode == 0, result.stderr
-    assert (prefix / 'torch2trt/torch2trt.py').read_text() == 'FIXED = {}\n'.format(old)
+    assert (prefix / 'torch2trt/torch2trt.py').read_text() == f'FIXED = {old}\n'
     assert sorted(entry.name for entry in prefix.iterdir()) == ['torch2trt']
     assert not (prefix / 'torch2trt/tests').exists() and (prefix / 'torch2trt/LICENSE.md').exists()
     assert re.match(r'[0-9a-f]{40}\n$', (prefix / 'torch2trt/REVISION').read_text())
@@ -71,10 +71,9 @@ def bare_python(tmp_path, version, has=(), guarded=False):
     """Return a stand-in for a base image's Python that has some modules and an age."""
     return executable(
         tmp_path / 'python3', 'case "$2" in',
-        *['"import {}") exit 0 ;;'.format(name) for name in has],
-        '"import os, sysconfig"*) exit {} ;;'.format(0 if guarded else 1),
-        '*version_info*) exec {} -c "import sys; sys.version_info = {}; $2" ;;'.format(
-            sys.executable, version),
+        *[f'"import {name}") exit 0 ;;' for name in has],
+        f'"import os, sysconfig"*) exit {0 if guarded else 1} ;;',
+        f'*version_info*) exec {sys.executable} -c "import sys; sys.version_info = {version}; $2" ;;',
         '*) exit 1 ;;', 'esac')
 
 
@@ -192,5 +191,5 @@ def test_boot_files_agree_with_the_launch_file():
     launch = (ROOT / 'launch/segment.launch.py').read_text()
     for text in (' '.join(compose['command']), unit):
         arguments = re.findall(r'(\w+):=', text)
-        assert arguments and all("'{}'".format(name) in launch for name in arguments)
+        assert arguments and all(f"'{name}'" in launch for name in arguments)
     assert '--privileged' not in unit and 'privileged' not in compose

@@ -64,7 +64,7 @@ def test_damaged_array_headers(tmp_path: Path, camvid_classes: ClassTable) -> No
                                    "(__import__('os').getpid(),)", '(1.5,)', '()' + ' ' * 30000])
 def test_crafted_array_headers(tmp_path: Path, camvid_classes: ClassTable, shape: str) -> None:
     """Shapes that recurse, overflow, call functions or never end."""
-    header = "{{'descr': '<f4', 'fortran_order': False, 'shape': {}, }}".format(shape).encode()
+    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}".encode()
     member = b'\x93NUMPY\x02\x00' + len(header).to_bytes(4, 'little') + header + bytes(48)
     assert not _loads(tmp_path / 'w.npz', _archive(_record(camvid_classes), member))
 

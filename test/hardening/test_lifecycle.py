@@ -33,7 +33,7 @@ class Bench:
 
     def __init__(self, weights: Path) -> None:
         self.others = weakref.WeakSet(_segmenters())    # of earlier tests, on their way out
-        rclpy.init(args=['--ros-args', '-p', 'weights:={}'.format(weights), '-p', 'engine:=torch',
+        rclpy.init(args=['--ros-args', '-p', f'weights:={weights}', '-p', 'engine:=torch',
                          '-p', 'threads:=1', '-p', 'autostart:=false'])
         self.node = SegmentationNode(Stop())
         self.peer = Node('peer')

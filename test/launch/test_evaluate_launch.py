@@ -70,12 +70,12 @@ def test_arguments_of_the_included_file_are_its_own(tree):
 @pytest.fixture
 def folder(tmp_path):
     """Return three frames as a CamVid folder."""
-    names = ['0016E5_0000{}.png'.format(number) for number in (2, 4, 6)]
+    names = [f'0016E5_0000{number}.png' for number in (2, 4, 6)]
     for kind, shape in (('val', (96, 128, 3)), ('valannot', (96, 128))):
         (tmp_path / kind).mkdir()
         for index, name in enumerate(names):
             assert cv2.imwrite(str(tmp_path / kind / name), np.full(shape, 3 * index, np.uint8))
-    (tmp_path / 'val.txt').write_text(''.join('val/{0} valannot/{0}\n'.format(name) for name in names))
+    (tmp_path / 'val.txt').write_text(''.join(f'val/{name} valannot/{name}\n' for name in names))
     return tmp_path
 
 
@@ -96,7 +96,7 @@ def test_a_replay_is_launched_scored_and_ends(random_weights, folder, ros_env):
             PythonLaunchDescriptionSource(sys.argv[1]),
             launch_arguments=[word.split(':=', 1) for word in sys.argv[2:]])]))
         sys.exit(service.run())"""
-    words = ['source:={}'.format(folder), 'split:=val', 'pace:=step', 'weights:={}'.format(random_weights),
+    words = [f'source:={folder}', 'split:=val', 'pace:=step', f'weights:={random_weights}',
              'engine:=torch', 'output:={}'.format(folder / 'result.json'), 'exit_after_idle:=5.0']
     done = subprocess.run([sys.executable, '-c', script, str(FILE)] + words, env=ros_env, timeout=110,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)

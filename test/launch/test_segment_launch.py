@@ -49,7 +49,7 @@ def test_every_argument_is_used() -> None:
     text = FILE.read_text()
     for call in calls('DeclareLaunchArgument'):
         name = call.args[0].value
-        assert text.count("'{}'".format(name)) >= 2, name
+        assert text.count(f"'{name}'") >= 2, name
 
 
 def test_the_node_restarts_and_needs_no_eval() -> None:
@@ -109,7 +109,7 @@ def not_installed() -> str:
 
 @pytest.mark.skipif(bool(not_installed()), reason=not_installed())
 def test_it_launches_plays_and_ends_with_the_source(domain_id: int, random_weights: Path) -> None:
-    arguments = ['source:=synthetic', 'weights:={}'.format(random_weights), 'engine:=torch', 'rate:=5',
+    arguments = ['source:=synthetic', f'weights:={random_weights}', 'engine:=torch', 'rate:=5',
                  'namespace:=car']
     launched = subprocess.Popen(
         [sys.executable, '-c', RUN, str(FILE)] + arguments, env=environment(domain_id), cwd=str(ROOT),

@@ -61,7 +61,7 @@ def test_launch_files_and_arguments(page):
     for name, arguments in re.findall(r'ros2 launch enet_ros (\S+)([^\n]*)', code(page)):
         launch = (sources.ROOT / 'launch' / name).read_text()
         for argument in re.findall(r'(\w+):=', arguments):
-            assert re.search(r"""['"]{}['"]""".format(argument), launch), f'{name} has no {argument}'
+            assert re.search(rf"""['"]{argument}['"]""", launch), f'{name} has no {argument}'
 
 
 def test_executables_and_options():
@@ -77,4 +77,4 @@ def test_executables_and_options():
         text = subprocess.run([sys.executable, '-m', 'enet_ros', name, '--help'], cwd=str(sources.ROOT),
                               stdout=subprocess.PIPE, check=True, universal_newlines=True).stdout
         for option, page_name in options:
-            assert re.search(r'(?<!\S){}\b'.format(option), text), f'{page_name}: {name} has no {option}'
+            assert re.search(rf'(?<!\S){option}\b', text), f'{page_name}: {name} has no {option}'

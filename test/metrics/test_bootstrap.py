@@ -17,7 +17,7 @@ def frame(right: int, wrong: int) -> np.ndarray:
 def filled(frames, sequences=1):
     blocks = BlockCounts()
     for index, counts in enumerate(frames):
-        blocks.add('drive {}'.format(index * sequences // len(frames)), counts)
+        blocks.add(f'drive {index * sequences // len(frames)}', counts)
     return blocks
 
 
@@ -40,7 +40,7 @@ def test_blocks_never_span_sequences(frames):
     blocks = BlockCounts()
     for drive, right in enumerate((1, 10 ** 6)):
         for _ in range(frames + drive):
-            blocks.add('drive {}'.format(drive), frame(right, 0))
+            blocks.add(f'drive {drive}', frame(right, 0))
     _, counts = blocks.units()
     found = counts[:, 0, 0]
     assert all(count < 10 ** 6 or count % 10 ** 6 == 0 for count in found)

@@ -60,8 +60,8 @@ def test_killed_recorder_leaves_its_rows(tmp_path: Path) -> None:
     path = tmp_path / 'latency.csv'
     code = ('import os, signal\nfrom latency_samples import steady\n'
             'from enet_ros.metrics.frame_rows import RowWriter\n'
-            'w = RowWriter({!r})\nw.write(steady(300))\n'
-            'os.kill(os.getpid(), signal.SIGKILL)'.format(str(path)))
+            f'w = RowWriter({str(path)!r})\nw.write(steady(300))\n'
+            'os.kill(os.getpid(), signal.SIGKILL)')
     here = Path(__file__).resolve().parent
     done = subprocess.run([sys.executable, '-c', code], env=dict(
         os.environ, PYTHONPATH=os.pathsep.join([str(here), str(here.parent.parent)])))

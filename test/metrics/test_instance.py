@@ -38,7 +38,7 @@ def official(folder: Path, frames: List[Maps]) -> Dict[str, Any]:
     from cityscapesscripts.evaluation import evalPixelLevelSemanticLabeling as evaluator
     predictions, truths = [], []
     for index, (prediction, truth, instances) in enumerate(frames):
-        names = [folder / 'a_{:06d}_000000_{}.png'.format(index, kind)
+        names = [folder / f'a_{index:06d}_000000_{kind}.png'
                  for kind in ('prediction', 'gtFine_labelIds', 'gtFine_instanceIds')]
         for name, image in zip(names, (prediction, truth, instances.astype(np.uint16))):
             assert cv2.imwrite(str(name), image)

@@ -21,7 +21,7 @@ def frames(number, seed=0, classes=11, shape=(40, 60)):
         truth = np.kron(coarse, np.ones((10, 10), int))
         noise = rng.random(shape) < (index + 1) / (number + 2)      # frame by frame worse
         prediction = np.where(noise, rng.integers(0, classes, shape), truth).astype(np.uint8)
-        yield prediction, np.where(truth == classes, 255, truth).astype(np.uint8), 'frame {}'.format(index)
+        yield prediction, np.where(truth == classes, 255, truth).astype(np.uint8), f'frame {index}'
 
 
 def filled(number=8, seed=0, **options):

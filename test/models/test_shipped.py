@@ -14,7 +14,7 @@ NAMES = ('camvid', 'synthetic')
 @pytest.mark.parametrize('name', NAMES)
 def test_weights_are_what_the_card_says(name: str) -> None:
     """Under 1 MB, fp16 kernels, ENet's parameters, and the card's hash and score are this file's."""
-    path = resources.find('models', 'enet_{}.npz'.format(name))
+    path = resources.find('models', f'enet_{name}.npz')
     assert path.stat().st_size < 1000000
     checkpoint = weights.load(name)
     assert checkpoint.classes.names == ClassTable.load('camvid').names
@@ -26,7 +26,7 @@ def test_weights_are_what_the_card_says(name: str) -> None:
     scores = checkpoint.metadata['scores']
     assert checkpoint.sha256[:16] in card and '{:.3f}'.format(scores['mean_iou']) in card
     for class_name, iou in scores['class_iou'].items():
-        assert '| {} | {:.3f} |'.format(class_name, iou) in card
+        assert f'| {class_name} | {iou:.3f} |' in card
 
 
 def test_the_demonstration_s_weights_read_streets_they_never_saw() -> None:

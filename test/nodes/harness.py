@@ -77,7 +77,7 @@ class Process:
         with self._changed:
             self._changed.wait_for(lambda: found() or self.process.poll() is not None, timeout)
             line = found()
-        assert line, '{!r} was not said:\n{}'.format(pattern, self.said)
+        assert line, f'{pattern!r} was not said:\n{self.said}'
         return line
 
     def ends(self, timeout: float = PATIENCE) -> int:
@@ -163,7 +163,7 @@ class Observer:
         """Wait until a condition holds and return its value; AssertionError where it never does."""
         with self._changed:
             value = self._changed.wait_for(condition, timeout)
-        assert value, 'waited {:.0f} s in vain for {}'.format(timeout, what or condition)
+        assert value, f'waited {timeout:.0f} s in vain for {what or condition}'
         return value
 
     def call(self, kind: Any, name: str, request: Any) -> Any:

@@ -50,7 +50,7 @@ def compare(weights: str, slots: int, rate: float) -> None:
     nodes = {
         'segmentation_node': ['weights:=' + weights, 'engine:=torch', 'threads:=1',
                               'qos_overrides./image.subscription.depth:=100'],
-        'latency_node': ['output:={}'.format(folder), 'plot:=false']}
+        'latency_node': [f'output:={folder}', 'plot:=false']}
     children = []
     for name, parameters in nodes.items():
         options = [option for parameter in parameters for option in ('-p', parameter)]

@@ -49,7 +49,7 @@ class Peer:
     def until(self, condition):
         deadline = time.monotonic() + TIMEOUT
         while not condition():
-            assert time.monotonic() < deadline, 'nothing happened; last: {}'.format(self.summaries[-1:])
+            assert time.monotonic() < deadline, f'nothing happened; last: {self.summaries[-1:]}'
             self.executor.spin_once(timeout_sec=0.1)
 
     def connect(self):
@@ -95,7 +95,7 @@ def start(ros_env, tmp_path):
 
     def run(**parameters):
         arguments = [part for name, value in dict(dict(period=0.1), **parameters).items()
-                     for part in ('-p', '{}:={}'.format(name, value))]
+                     for part in ('-p', f'{name}:={value}')]
         command = [sys.executable, '-m', 'enet_ros', 'evaluation_node', '--ros-args'] + arguments
         process = subprocess.Popen(command, env=ros_env, stderr=subprocess.PIPE, universal_newlines=True)
         started.append(process)
@@ -196,11 +196,11 @@ def test_truth_from_a_folder_meets_labels_by_time(peer, start, tmp_path):
     for kind in ('val', 'valannot'):
         (folder / kind).mkdir(parents=True)
     for stamp, _, truth in images(4):
-        name = '0016E5_{:05d}.png'.format(30 * stamp)       # 30 Hz: the frame at `stamp` seconds
+        name = f'0016E5_{30 * stamp:05d}.png'       # 30 Hz: the frame at `stamp` seconds
         truths[stamp] = truth
         cv2.imwrite(str(folder / 'val' / name), np.zeros(truth.shape + (3,), np.uint8))
         cv2.imwrite(str(folder / 'valannot' / name), truth)
-    (folder / 'val.txt').write_text(''.join('val/{0} valannot/{0}\n'.format(path.name)
+    (folder / 'val.txt').write_text(''.join(f'val/{path.name} valannot/{path.name}\n'
                                             for path in sorted((folder / 'val').iterdir())))
     process = start(annotations=folder, split='val', truth_offset=100)
     peer.until(lambda: peer.topics['labels'].get_subscription_count()

@@ -44,7 +44,7 @@ class Observer:
         """Spin until a condition holds."""
         deadline = time.monotonic() + seconds
         while not condition():
-            assert time.monotonic() < deadline, 'waited in vain; last heard: {}'.format(self.statuses[-1:])
+            assert time.monotonic() < deadline, f'waited in vain; last heard: {self.statuses[-1:]}'
             self._executor.spin_once(timeout_sec=0.1)
 
     def close(self) -> None:
@@ -69,7 +69,7 @@ def graph(ros_env: Any, random_weights: Path, tmp_path: Path) -> Iterator[Callab
         arguments = [name, '--ros-args']
         for key, value in parameters.items():
             arguments += ['-p', '{}:={}'.format(key.replace('__', '.'), value)]
-        children.append(Child('enet_ros', arguments, tmp_path / '{}.{}.log'.format(name, len(children))))
+        children.append(Child('enet_ros', arguments, tmp_path / f'{name}.{len(children)}.log'))
         return children[-1]
 
     def segmentation() -> Child:

@@ -64,7 +64,7 @@ def test_step_waits_for_labels_and_truth_has_the_images_stamp(domain_id: int) ->
 def test_a_bag_on_its_own_clock(domain_id: int, tmp_path: Path, compressed: bool) -> None:
     street = SyntheticStreet((48, 64), frames=20)
     bag = write_bag(tmp_path / 'bag', street, compressed=True)
-    parameters = ['source:={}'.format(bag), 'clock:=true', 'use_sim_time:=true', 'max_frames:=25',
+    parameters = [f'source:={bag}', 'clock:=true', 'use_sim_time:=true', 'max_frames:=25',
                   'loop:=true', 'rate:=50', 'width:=32', 'height:=24',
                   'image_transport:={}'.format('compressed' if compressed else 'raw')]
     with Observer(domain_id) as observer:

@@ -24,11 +24,11 @@ def folder(tmp_path):
     street, names = SyntheticStreet(size=(96, 128), seed=5, frames=FRAMES), []
     for index in range(FRAMES):
         sample = street[index]
-        names.append('0016E5_{:05d}.png'.format(2 * index))
+        names.append(f'0016E5_{2 * index:05d}.png')
         assert cv2.imwrite(str(root / 'val' / names[-1]), sample.image[..., ::-1])
         label = np.where(sample.label == 255, 11, sample.label)
         assert cv2.imwrite(str(root / 'valannot' / names[-1]), label)
-    (root / 'val.txt').write_text(''.join('val/{0} valannot/{0}\n'.format(name) for name in names))
+    (root / 'val.txt').write_text(''.join(f'val/{name} valannot/{name}\n' for name in names))
     return root
 
 
@@ -38,7 +38,7 @@ def run(ros_env):
     started = []
 
     def start(name, remaps=(), **parameters):
-        words = [word for key, value in parameters.items() for word in ('-p', '{}:={}'.format(key, value))]
+        words = [word for key, value in parameters.items() for word in ('-p', f'{key}:={value}')]
         words += [word for remap in remaps for word in ('-r', remap)]
         command = [sys.executable, '-m', 'enet_ros', name, '--ros-args'] + words
         process = subprocess.Popen(command, env=ros_env, stderr=subprocess.PIPE, universal_newlines=True)

@@ -34,7 +34,7 @@ def test_a_bad_parameter_is_one_line_and_code_2(domain_id: int, parameters: List
 
 
 def test_playback_refuses_what_it_cannot_play(domain_id: int, tmp_path: Path) -> None:
-    with Process('playback_node', domain_id, ['source:={}'.format(tmp_path)]) as process:
+    with Process('playback_node', domain_id, [f'source:={tmp_path}']) as process:
         assert process.ends() == 2
         assert 'Traceback' not in process.said and str(tmp_path) in process.said
 
@@ -43,7 +43,7 @@ def test_playback_refuses_what_it_cannot_play(domain_id: int, tmp_path: Path) ->
 @pytest.mark.parametrize('autostart, line', [('true', 'loading'), ('false', '')])
 def test_a_signal_while_loading_or_unconfigured_ends_well(
         domain_id: int, random_weights: Path, number: int, autostart: str, line: str) -> None:
-    parameters = ['weights:={}'.format(random_weights), 'engine:=torch', 'autostart:=' + autostart]
+    parameters = [f'weights:={random_weights}', 'engine:=torch', 'autostart:=' + autostart]
     env = environment(domain_id)
     env['FASTDDS_DEFAULT_PROFILES_FILE'] = '/dev/null/none'     # told in the first line, whatever the state
     with Process('segmentation_node', domain_id, parameters, env=env) as process:
@@ -75,11 +75,11 @@ def test_a_closed_terminal_ends_a_recording_well_but_not_under_nohup(
     terminal, inside = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, '-c', IN_TERMINAL, how, 'latency_node', '--ros-args', '-p',
-         'output:={}'.format(tmp_path)], cwd=str(ROOT), env=environment(domain_id), start_new_session=True,
+         f'output:={tmp_path}'], cwd=str(ROOT), env=environment(domain_id), start_new_session=True,
         stdin=inside, stdout=inside, stderr=inside)
     os.close(inside)
     read_until(terminal, b'recording ')
-    ignored = re.search(r'SigIgn:\s*(\w+)', Path('/proc/{}/status'.format(process.pid)).read_text())
+    ignored = re.search(r'SigIgn:\s*(\w+)', Path(f'/proc/{process.pid}/status').read_text())
     assert ignored and int(ignored.group(1), 16) & 1 == (how == 'nohup')
     os.close(terminal)
     if how == 'nohup':

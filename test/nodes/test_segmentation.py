@@ -45,8 +45,8 @@ class Stage(NamedTuple):
 def stage(new_domain: Callable[[], int], random_weights: Path) -> Iterator[Stage]:
     """Start a node that the tests of this file share, one camera each after the other."""
     domain = new_domain()
-    parameters = ['weights:={}'.format(random_weights), 'engine:=torch', 'threads:=1',
-                  'input_height:={}'.format(SIZE[0]), 'input_width:={}'.format(SIZE[1])]
+    parameters = [f'weights:={random_weights}', 'engine:=torch', 'threads:=1',
+                  f'input_height:={SIZE[0]}', f'input_width:={SIZE[1]}']
     with Process('segmentation_node', domain, parameters) as process, Observer(domain) as observer:
         labels = observer.listen(Image, NODE + '/labels')
         timing = observer.listen(DiagnosticArray, NODE + '/timing')
@@ -93,7 +93,7 @@ def play(stage: Stage, camera: Any, messages: List[Image]) -> List[Image]:
     first = len(stage.labels)
     for count, message in enumerate(messages, 1):
         camera.publish(message)
-        stage.observer.wait(lambda: len(stage.labels) >= first + count, 'labels {}'.format(count))
+        stage.observer.wait(lambda: len(stage.labels) >= first + count, f'labels {count}')
     return stage.labels[first:]
 
 

@@ -43,7 +43,7 @@ def car(new_domain: Callable[[], int], random_weights: Path, files: Path) -> Ite
     """Start a node that waits for its lifecycle manager; give process, observer and state changer."""
     domain = new_domain()
     parameters = [
-        'weights:={}'.format(random_weights), 'engine:=torch', 'threads:=1', 'autostart:=false',
+        f'weights:={random_weights}', 'engine:=torch', 'threads:=1', 'autostart:=false',
         'cameras:=[front, rear/left]', 'image_transport:=compressed', 'label_encoding:=8UC1',
         'ego_mask:={}'.format(files / 'bonnet.png'), 'output_classes:={}'.format(files / 'costmap.yaml'),
         'qos_overrides./car/front/image/compressed.subscription.reliability:=best_effort',
@@ -96,7 +96,7 @@ def test_two_cameras_compressed_masked_and_grouped(car: Any, random_weights: Pat
     pictures = [encode_jpeg(SyntheticStreet((96, 120), seed=seed, frames=1)[0].image) for seed in (1, 2)]
     for stamp, publisher, picture in ((7, front, pictures[0]), (8, rear, pictures[1])):
         message = CompressedImage(format='jpeg')
-        message.header.stamp.nanosec, message.header.frame_id = stamp, 'camera{}'.format(stamp)
+        message.header.stamp.nanosec, message.header.frame_id = stamp, f'camera{stamp}'
         message.data.frombytes(picture.data)
         publisher.publish(message)
     observer.wait(lambda: front_labels and rear_labels and overlays and len(timing) == 2, 'both cameras')
@@ -105,7 +105,7 @@ def test_two_cameras_compressed_masked_and_grouped(car: Any, random_weights: Pat
                         ego_mask=files / 'bonnet.png') as segmenter:
         for labels, picture, stamp in ((front_labels[0], pictures[0], 7), (rear_labels[0], pictures[1], 8)):
             assert (labels.encoding, stamp_ns(labels), labels.header.frame_id) == (
-                '8UC1', stamp, 'camera{}'.format(stamp))
+                '8UC1', stamp, f'camera{stamp}')
             expected = segmenter.timed(cv2.imdecode(picture, cv2.IMREAD_COLOR), 'bgr')[0]
             np.testing.assert_array_equal(pixels_of(labels), expected)
             assert (pixels_of(labels)[80:] == 255).all()

@@ -44,7 +44,7 @@ def test_only_old_segments_that_nobody_holds_are_removed(tmp_path: Path) -> None
 
 def segments_of(process: Process) -> Set[Path]:
     """Return the shared memory that a running process made: its own lock files are open in it."""
-    folder = Path('/proc/{}/fd'.format(process.process.pid))
+    folder = Path(f'/proc/{process.process.pid}/fd')
     opened = {os.readlink(str(link)) for link in folder.iterdir()}
     return {Path(name[:-3]) for name in opened if re.match(r'/dev/shm/fast(rtps|dds)_[0-9a-f]{16}_el$', name)}
 
@@ -52,7 +52,7 @@ def segments_of(process: Process) -> Set[Path]:
 @pytest.mark.skipif(not FOLDER.is_dir(), reason='shared memory is a folder on Linux only')
 def test_a_node_that_ends_leaves_nothing_and_the_next_one_tidies_up_after_a_killed_one(
         domain_id: int, random_weights: Path) -> None:
-    parameters = ['engine:=torch', 'threads:=1', 'weights:={}'.format(random_weights)]
+    parameters = ['engine:=torch', 'threads:=1', f'weights:={random_weights}']
     with Process('segmentation_node', domain_id, parameters) as node:
         node.wait_for('active on')
         left = segments_of(node)

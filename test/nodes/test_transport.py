@@ -22,13 +22,13 @@ def test_best_effort_images_arrive_from_a_camera_under_the_profile(
         statuses = observer.listen(DiagnosticArray, '/diagnostics')
         observer.listen(Image, NODE + '/labels')
         with Process('segmentation_node', domain_id,
-                     PARAMETERS + ['weights:={}'.format(random_weights)]) as node:
+                     PARAMETERS + [f'weights:={random_weights}']) as node:
             node.wait_for('active on')
             with Process('playback_node', domain_id, [
                     'source:=synthetic', 'width:=640', 'height:=360', 'best_effort:=true', 'rate:=10',
-                    'max_frames:={}'.format(count)]) as camera:
+                    f'max_frames:={count}']) as camera:
                 assert camera.ends() == 0, camera.said
-                assert 'published {} frames'.format(count) in camera.said
+                assert f'published {count} frames' in camera.said
             values = observer.wait(lambda: settled(statuses), 'diagnostics')
             assert values['reliability'] == 'best_effort'
             assert int(values['frames_in']) >= 0.9 * count, values
@@ -41,16 +41,16 @@ def test_a_best_effort_camera_without_the_profile_brings_advice(
     images = tmp_path / 'images'
     images.mkdir()
     for index in range(2):
-        cv2.imwrite(str(images / '{}.png'.format(index)), np.full((90, 160, 3), 99, np.uint8))
+        cv2.imwrite(str(images / f'{index}.png'), np.full((90, 160, 3), 99, np.uint8))
     defaults = tmp_path / 'defaults.xml'    # a profile of the user's own, which changes nothing
     defaults.write_text('<profiles xmlns="http://www.eprosima.com/XMLSchemas/fastRTPS_Profiles"></profiles>')
     with Observer(domain_id) as observer:
         statuses = observer.listen(DiagnosticArray, '/diagnostics')
         with Process('segmentation_node', domain_id,
-                     PARAMETERS + ['weights:={}'.format(random_weights)]) as node:
+                     PARAMETERS + [f'weights:={random_weights}']) as node:
             node.wait_for('active on')
             with Process('playback_node', domain_id, [
-                    'source:={}'.format(tmp_path), 'loop:=true', 'rate:=30', 'width:=1920', 'height:=1080',
+                    f'source:={tmp_path}', 'loop:=true', 'rate:=30', 'width:=1920', 'height:=1080',
                     'best_effort:=true'], env=environment(domain_id, str(defaults))) as camera:
                 camera.wait_for('left as it is')
                 node.wait_for(r'lost on the way \(best effort\).*FASTRTPS_DEFAULT_PROFILES_FILE')

@@ -34,7 +34,7 @@ def frames(number, seed=0, noise=0.2, shape=(48, 64), classes=11):
         wrong = np.random.default_rng([index, int(100 * noise)]).random(shape) < noise
         prediction = np.where(wrong | (truth == 255), (truth + 1) % classes, truth).astype(np.uint8)
         image = rng.integers(0, 256, shape + (3,)).astype(np.uint8)
-        yield Frame('frame {}'.format(index), 'drive {}'.format(index // 10), index / 15, image,
+        yield Frame(f'frame {index}', f'drive {index // 10}', index / 15, image,
                     prediction=prediction, truth=truth)
 
 
@@ -85,7 +85,7 @@ def test_page_says_what_was_measured(outcome):
     page = Page(html.render(result, outcome.tally.gallery))
     assert '{:.1f} %'.format(100 * result['mean_iou']) in page.text
     low, high = result['intervals']['mean_iou']
-    assert '{:.1f} to {:.1f}, 95 % interval'.format(100 * low, 100 * high) in page.text
+    assert f'{100 * low:.1f} to {100 * high:.1f}, 95 % interval' in page.text
     for name in CAMVID.names:
         assert name in page.text
         assert '{:.1f}'.format(100 * result['class_iou'][name]) in page.text
@@ -163,7 +163,7 @@ def test_comparison_pairs_the_same_frames():
     assert 0 < low < difference < high
     assert not [note for note in compared['notes'] if 'frames' in note]
     page = Page(html.render(better, other=worse, other_name='old.json')).text
-    assert 'Compared with old.json' in page and '+{:.1f}'.format(difference) in page
+    assert 'Compared with old.json' in page and f'+{difference:.1f}' in page
     assert 'old.json' in comparison.comparison_text(compared)
 
 
@@ -270,13 +270,13 @@ def test_browser_shows_it_without_sideways_scrolling(outcome, tmp_path, width):
     html.write_report(path, outcome.to_json(), outcome.tally.gallery, other=outcome.to_json())
     # The page itself runs no script: a wrapper beside it measures it, as a visitor's window would.
     (tmp_path / 'wrapper.html').write_text(
-        '<iframe id=f width={} height=900 src=report.html></iframe><pre id=o></pre><script>'
-        'onload = () => {{ const d = document.getElementById("f").contentDocument;'
-        'document.getElementById("o").textContent = JSON.stringify({{'
+        f'<iframe id=f width={width} height=900 src=report.html></iframe><pre id=o></pre><script>'
+        'onload = () => { const d = document.getElementById("f").contentDocument;'
+        'document.getElementById("o").textContent = JSON.stringify({'
         'sideways: d.documentElement.scrollWidth - d.documentElement.clientWidth,'
         'broken: [...d.images].filter(i => !i.naturalWidth).length, images: d.images.length,'
         'chart: d.querySelectorAll("svg.chart polyline").length,'
-        'height: d.documentElement.scrollHeight, title: d.title}}) }}</script>'.format(width))
+        'height: d.documentElement.scrollHeight, title: d.title}) }</script>')
     command = [CHROMIUM, '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
                '--disable-background-networking', '--disable-component-update', '--disable-sync',
                '--allow-file-access-from-files', '--user-data-dir={}'.format(tmp_path / 'profile'),

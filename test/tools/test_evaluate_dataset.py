@@ -26,7 +26,7 @@ def cityscapes(tmp_path_factory):
     rng = np.random.default_rng(0)
     for index in range(5):
         city = ('ulm', 'bonn')[index % 2]
-        stem = '{}_{:06d}_000019'.format(city, index)
+        stem = f'{city}_{index:06d}_000019'
         coarse = rng.integers(0, 34, (8, 16)).astype(np.uint8)
         truth = cv2.resize(coarse, SHAPE[::-1], interpolation=cv2.INTER_NEAREST)
         number = cv2.resize(rng.integers(0, 3, (8, 16)).astype(np.uint8), SHAPE[::-1],
@@ -40,13 +40,13 @@ def cityscapes(tmp_path_factory):
                 ('gtFine/val/' + city, 'gtFine_instanceIds', instances.astype(np.uint16)),
                 ('predictions/' + city, 'pred', prediction.astype(np.uint8))):
             (root / folder).mkdir(parents=True, exist_ok=True)
-            assert cv2.imwrite(str(root / folder / '{}_{}.png'.format(stem, name)), image)
+            assert cv2.imwrite(str(root / folder / f'{stem}_{name}.png'), image)
     return root
 
 
 def official(root, predictions, split='val'):
     from cityscapesscripts.evaluation import evalPixelLevelSemanticLabeling as evaluator
-    truths = sorted(root.glob('gtFine/{}/*/*_labelIds.png'.format(split)))
+    truths = sorted(root.glob(f'gtFine/{split}/*/*_labelIds.png'))
     args = copy.copy(evaluator.args)
     args.JSONOutput, args.quiet = False, True
     found = [next(predictions.rglob(path.name.split('_gtFine')[0] + '*.png')) for path in truths]
@@ -63,7 +63,7 @@ def same_as_official(result, expected):
 @pytest.mark.filterwarnings('ignore:`in1d` is deprecated')
 def test_label_ids_score_as_the_official_evaluator_does(cityscapes, tmp_path, capsys):
     files = [part for kind in ('json', 'csv', 'report')
-             for part in ('--' + kind, str(tmp_path / 'r.{}'.format(kind)))]
+             for part in ('--' + kind, str(tmp_path / f'r.{kind}'))]
     assert main([str(cityscapes), '--split', 'val', '--predictions', str(cityscapes / 'predictions'),
                  '--coding', 'labelIds'] + files) == 0
     result = json.loads((tmp_path / 'r.json').read_text())
@@ -173,7 +173,7 @@ def test_a_real_cityscapes_tree_scores_as_officially(tmp_path):
     if not truths:
         pytest.skip('ENET_CITYSCAPES names no tree with gtFine labelIds')
     split = truths[0].parent.parent.name
-    for path in root.glob('gtFine/{}/*/*_labelIds.png'.format(split)):
+    for path in root.glob(f'gtFine/{split}/*/*_labelIds.png'):
         truth = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
         prediction = np.where(truth > 33, 0, np.roll(truth, 9, 1)).clip(0, 33).astype(np.uint8)
         name = path.name.replace('_gtFine_labelIds', '_pred')

@@ -69,7 +69,7 @@ def test_cityscapes_snippets_have_sparse_truth(tmp_path: Path) -> None:
     images.mkdir(parents=True)
     truth.mkdir(parents=True)
     for number in range(30):
-        cv2.imwrite(str(images / 'ulm_000003_{:06d}_leftImg8bit.png'.format(number)),
+        cv2.imwrite(str(images / f'ulm_000003_{number:06d}_leftImg8bit.png'),
                     rng.randint(0, 255, (16, 32, 3)).astype(np.uint8))
     labels = rng.choice(np.array(ClassTable.load('cityscapes').ids + (0,), np.uint8), (16, 32))
     cv2.imwrite(str(truth / 'ulm_000003_000019_gtFine_labelIds.png'), labels)

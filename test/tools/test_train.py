@@ -32,7 +32,7 @@ def yard(tmp_path: Path) -> Path:
         for number in range(3):
             mask = np.kron(rng.randint(0, 2, (4, 6)), np.ones((8, 8), int)).astype(np.uint8)
             for folder, pixels in (('images', mask[..., None] * 200 + np.zeros(3)), ('masks', mask)):
-                path = tmp_path / 'yard' / folder / split / '{}.png'.format(number)
+                path = tmp_path / 'yard' / folder / split / f'{number}.png'
                 path.parent.mkdir(parents=True, exist_ok=True)
                 cv2.imwrite(str(path), pixels.astype(np.uint8))
     (tmp_path / 'classes.yaml').write_text(CLASSES)

@@ -90,12 +90,12 @@ class Port(nn.Module):
         self.initial_block = Initial()
         self.downsample1_0 = Block(16, True, outputs=64)
         for number in range(1, 5):
-            setattr(self, 'regular1_{}'.format(number), Block(64, True))
+            setattr(self, f'regular1_{number}', Block(64, True))
         self.downsample2_0 = Block(64, True, outputs=128)
         self.deep = []
         for section, first in ((2, 1), (3, 0)):
             for number, (kind, options) in enumerate(KINDS, first):
-                self.deep.append('{}{}_{}'.format(kind, section, number))
+                self.deep.append(f'{kind}{section}_{number}')
                 setattr(self, self.deep[-1], Block(128, True, **options))
         self.upsample4_0 = Up(128, 64)
         self.regular4_1, self.regular4_2 = Block(64, False), Block(64, False)
@@ -107,7 +107,7 @@ class Port(nn.Module):
         """Image to logits."""
         x, indices1 = self.downsample1_0(self.initial_block(image))
         for number in range(1, 5):
-            x = getattr(self, 'regular1_{}'.format(number))(x)
+            x = getattr(self, f'regular1_{number}')(x)
         x, indices2 = self.downsample2_0(x)
         for name in self.deep:
             x = getattr(self, name)(x)

@@ -81,7 +81,7 @@ class _Hostile:
     """Pickles to a call that leaves a file behind."""
 
     def __init__(self, target: Path, function=os.system) -> None:
-        self.call = (function, ('touch {}'.format(target),))
+        self.call = (function, (f'touch {target}',))
 
     def __reduce__(self):
         return self.call

@@ -62,7 +62,7 @@ def test_two_processes_train_and_resume(tmp_path: Path) -> None:
         mask = np.kron(np.random.RandomState(number).randint(0, 2, (4, 6)), np.ones((8, 8), int))
         for folder, pixels in (('images', mask[..., None] * 200 + np.zeros(3)), ('masks', mask)):
             (tmp_path / 'data' / folder).mkdir(parents=True, exist_ok=True)
-            cv2.imwrite(str(tmp_path / 'data' / folder / '{}.png'.format(number)), pixels.astype(np.uint8))
+            cv2.imwrite(str(tmp_path / 'data' / folder / f'{number}.png'), pixels.astype(np.uint8))
 
     def call(folder: str, *more: str) -> int:
         return train.main([

@@ -57,11 +57,11 @@ class ILayer:
         self.__dict__['_outputs'] = [ITensor(self, index) for index in range(self.outputs)]
         for tensor in self.inputs:
             if not isinstance(tensor, ITensor):
-                raise TypeError('incompatible function arguments: {!r} is no ITensor'.format(tensor))
+                raise TypeError(f'incompatible function arguments: {tensor!r} is no ITensor')
 
     def __setattr__(self, name, value):
         if name not in self.attributes and name not in ('name', 'precision'):
-            raise AttributeError("{} has no attribute '{}'".format(type(self).__name__, name))
+            raise AttributeError(f"{type(self).__name__} has no attribute '{name}'")
         self.__dict__[name] = value
         self.__dict__['_shapes'] = None
 
@@ -100,7 +100,7 @@ def _weights(values, device='cpu'):
     if values is None:
         return None
     if not isinstance(values, np.ndarray):
-        raise TypeError('weights must be a numpy array, not {}'.format(type(values).__name__))
+        raise TypeError(f'weights must be a numpy array, not {type(values).__name__}')
     return torch.from_numpy(np.array(values)).float().to(device)
 
 
@@ -174,7 +174,7 @@ class IElementWiseLayer(ILayer):
 
     def run(self, a, b):
         if a.dim() != b.dim():
-            raise ValueError('elementwise inputs of {} and {} dimensions'.format(a.dim(), b.dim()))
+            raise ValueError(f'elementwise inputs of {a.dim()} and {b.dim()} dimensions')
         return self.functions[self.op.name](a, b)
 
 
@@ -223,7 +223,7 @@ class ISliceLayer(ILayer):
     def run(self, x):
         for axis, (start, count, step) in enumerate(zip(self.start, self.shape, self.stride)):
             if not 0 <= start <= start + (count - 1) * step < x.shape[axis]:
-                raise IndexError('slice outside of axis {}'.format(axis))
+                raise IndexError(f'slice outside of axis {axis}')
         return x[tuple(slice(start, start + count * step, step)
                        for start, count, step in zip(self.start, self.shape, self.stride))]
 
@@ -271,7 +271,7 @@ class INetworkDefinition:
 
     def _add(self, layer):
         for index in range(layer.num_outputs):
-            layer.get_output(index).name = '(Unnamed Layer* {}) output {}'.format(self.num_layers, index)
+            layer.get_output(index).name = f'(Unnamed Layer* {self.num_layers}) output {index}'
         self._layers.append(layer)
         return layer
 
