@@ -4,10 +4,11 @@
 #   make test    every test and linter
 #   make benchmark    speed on this machine, beside peers; leaves out/benchmark/ (ARGS=--quick: four minutes)
 #   make test-py36    the library's tests under Python 3.6, the robot's
+#   make torch    PyTorch into .venv, for training and its engine
 #   make soak    the whole graph under twice what it holds, with faults; DURATION=300 SEED=0
 #
 # ARGS is passed on: make demo ARGS='--source my_bag', make test ARGS='test/metrics'.
-# TORCH_INDEX=URL takes torch from another package index, PYTHON=... another interpreter.
+# TORCH_INDEX=URL takes PyTorch from another package index, PYTHON=... another interpreter.
 
 PYTHON ?=
 TORCH_INDEX ?=
@@ -23,7 +24,7 @@ LEAKS := $(filter AMENT_% COLCON_% ROS_% RMW_% _ROS_%,$(.VARIABLES)) \
 	PYTHONPATH PYTHONHOME LD_LIBRARY_PATH CMAKE_PREFIX_PATH VIRTUAL_ENV
 unexport $(LEAKS)
 
-.PHONY: demo benchmark test test-py36 soak lint requirements clean help
+.PHONY: demo benchmark test test-py36 soak lint torch requirements clean help
 help:
 	@sed -n 's/^#   make/make/p' Makefile
 
@@ -48,18 +49,20 @@ test-py36:
 lint: .venv/.test
 	@$(VENV)/python -m pytest test/lint $(ARGS)
 
-# The stamps lie in .venv: installing again is quick, and happens only when what is pinned has changed.
-.venv/.runtime: requirements/runtime.txt requirements/torch.in requirements/install.sh
-	@sh requirements/install.sh runtime
-	@touch $@
+torch: .venv/.torch
 
-.venv/.test: .venv/.runtime requirements/test.txt
-	@sh requirements/install.sh test
+# The stamps lie in .venv: installing again is quick, and happens only when what is pinned has changed.
+.venv/.runtime: requirements/build.txt requirements/runtime.txt requirements/install.sh setup.py setup.cfg
+.venv/.torch: .venv/.runtime requirements/torch-dependencies.txt requirements/torch.in
+.venv/.test: .venv/.torch requirements/test.txt
+.venv/.%:
+	@sh requirements/install.sh $*
 	@touch $@
 
 requirements: .venv/.runtime
 	@$(VENV)/python -m pip install --quiet uv
 	sh requirements/compile.sh $(VENV)/uv
+	@$(VENV)/python -m pip uninstall --quiet --yes uv
 
 clean:
 	rm -rf build install log out .pytest_cache .ruff_cache .hypothesis enet_ros.egg-info

@@ -9,5 +9,7 @@ pin() {
         --no-annotate --no-header --upgrade --output-file "$target" "$@"
 }
 uv=${1:-uv}
-pin runtime.txt ros.in workstation.in torch-dependencies.in
-pin test.txt --constraints runtime.txt test.in
+pin build.txt build.in
+pin runtime.txt --constraints build.txt ros.in workstation.in
+pin torch-dependencies.txt --constraints build.txt --constraints runtime.txt torch-dependencies.in
+pin test.txt --constraints build.txt --constraints runtime.txt --constraints torch-dependencies.txt test.in

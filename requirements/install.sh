@@ -1,5 +1,5 @@
 #!/bin/sh
-# Make .venv and install into it: sh requirements/install.sh runtime|test
+# Make .venv and install a group into it: sh requirements/install.sh runtime|torch|test
 # PYTHON names the interpreter, TORCH_INDEX the package index that torch alone is taken from.
 set -eu
 cd "$(dirname "$0")/.."
@@ -42,18 +42,46 @@ fi
 suitable .venv/bin/python || fail ".venv has $(.venv/bin/python --version); remove it, so that it is made anew with 3.10 to 3.13"
 
 pip() {
-    .venv/bin/python -m pip --disable-pip-version-check install "$@"
+    .venv/bin/python -m pip --disable-pip-version-check "$@"
 }
+
+# Install a pinned file and nothing else. With dependencies, pip looks for whatever is wanted with an extra (coverage[toml]) in the
+# index as well, and stops over a release newer than the pinned one. What is published as source is built with the pinned setuptools.
+pinned() {
+    pip install --quiet --no-deps --no-build-isolation --use-pep517 --require-hashes -r "requirements/$1.txt"
+}
+
+install_runtime() {
+    echo 'Installing ROS 2 (Jazzy, rclpy) and the libraries: a minute or two'
+    pinned build
+    pinned runtime
+    # From the source tree, so that `git pull` suffices; its script then lies in .venv/bin.
+    pip install --quiet --no-deps --no-build-isolation --use-pep517 --editable .
+}
+
+install_torch() {
+    echo 'Installing PyTorch'
+    [ -n "${TORCH_INDEX:-}" ] || [ -e /proc/driver/nvidia ] ||
+        echo 'Without an NVIDIA driver, TORCH_INDEX=https://download.pytorch.org/whl/cpu brings a far smaller one'
+    pinned torch-dependencies
+    # The one exception: torch is pinned by its version, and the GPU libraries that a build asks for come as it names them.
+    pip install ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} --progress-bar on -r requirements/torch.in
+}
+
+install_test() {
+    echo 'Installing what the tests need'
+    pinned test
+}
+
 case $1 in
-    runtime)
-        echo 'Installing ROS 2 (Jazzy, rclpy) and the libraries: a minute or two'
-        pip --quiet --require-hashes -r requirements/runtime.txt
-        echo 'Installing PyTorch'
-        pip ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} --progress-bar on -r requirements/torch.in
-        ;;
-    test)
-        echo 'Installing what the tests need'
-        pip --quiet --require-hashes -r requirements/test.txt
-        ;;
-    *) fail "runtime or test, not $1" ;;
+    runtime) later='torch test' ;;
+    torch) later='test' ;;
+    test) later= ;;
+    *) fail "runtime, torch or test, not $1" ;;
 esac
+"install_$1"
+# A group that was there before follows, or the check would find it out of step.
+for group in $later; do
+    [ ! -e ".venv/.$group" ] || "install_$group"
+done
+pip check || fail 'the libraries in .venv do not fit together; remove it and run make again'
