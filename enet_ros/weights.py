@@ -33,7 +33,8 @@ class Checkpoint:
     """A trained network: `arrays` by state-dict name and `metadata`, plain JSON types.
 
     Metadata keys: format (1), network ('enet', 'segnet', 'segnet-basic'), variant, classes (a class
-    table), input_size [height, width], normalisation ('x/255'), training, scores, version.
+    table), input_size [height, width], normalisation ('x/255'), training, scores, version; where known,
+    licence and temperature.
     """
 
     def __init__(self, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, Any],
@@ -65,6 +66,16 @@ class Checkpoint:
         """Return the (height, width) that the network was trained at."""
         height, width = self.metadata['input_size']
         return int(height), int(width)
+
+    @property
+    def licence(self) -> str:
+        """Under which licence the weights may be used, with that of their data; '' where nobody has said."""
+        return str(self.metadata.get('licence', ''))
+
+    @property
+    def temperature(self) -> float:
+        """What logits are divided by for a softmax that is calibrated; 1.0 where it was not fitted."""
+        return float(self.metadata.get('temperature', 1.0))
 
     @property
     def sha256(self) -> str:
@@ -104,9 +115,15 @@ def save(path: Union[str, Path], checkpoint: Checkpoint, dtype: Any = np.float16
 
     Matrices and kernels are stored as `dtype` (float16 or float32); vectors, such as the statistics
     of a batch norm, always as float32: they are few, and a small variance would be lost in float16.
+    WeightsError where a value is not finite as it would be stored, or the file cannot be written.
     """
-    stored = {name: array.astype(dtype if array.ndim > 1 else np.float32)
-              for name, array in checkpoint.arrays.items()}
+    with np.errstate(over='ignore'):
+        stored = {name: array.astype(dtype if array.ndim > 1 else np.float32)
+                  for name, array in checkpoint.arrays.items()}
+    broken = [name for name, array in stored.items() if not np.isfinite(array).all()]
+    if broken:
+        raise WeightsError(f'{path}: not written: {broken[0]} holds values that are not finite or too '
+                           f'large for {np.dtype(dtype).name}')
     packed = _pack(Checkpoint(stored, checkpoint.metadata, str(path)))
     try:
         files.write_bytes(path, packed, 'the weights were')
@@ -182,6 +199,9 @@ def _check_metadata(metadata: Mapping[str, Any], origin: str) -> None:
     if metadata['normalisation'] != NORMALISATION:
         raise WeightsError(f'{origin}: wants input normalised as {metadata["normalisation"]!r}; '
                            f'this package feeds {NORMALISATION!r}')
+    temperature = metadata.get('temperature', 1.0)
+    if not isinstance(temperature, (int, float)) or not 0.01 <= temperature <= 100:
+        raise WeightsError(f'{origin}: temperature {temperature!r} is no number between 0.01 and 100')
     size = metadata['input_size']
     if not (isinstance(size, (list, tuple)) and len(size) == 2
             and all(isinstance(side, int) and 0 < side <= 1 << 14 and side % 8 == 0 for side in size)):

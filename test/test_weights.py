@@ -134,9 +134,31 @@ def test_contradicting_record(record, change, message):
 
 
 def test_values_that_are_not_finite(tmp_path, record):
-    weights.save(tmp_path / 'nan.npz', Checkpoint({'a': np.array([1, np.nan], np.float32)}, record))
+    broken = Checkpoint({'a': np.array([1, np.nan], np.float32)}, record)
+    (tmp_path / 'nan.npz').write_bytes(weights._pack(broken))
     with pytest.raises(WeightsError, match='a holds values that are not finite'):
         weights.load(tmp_path / 'nan.npz')
+
+
+@pytest.mark.parametrize('value', [np.nan, np.inf, 1e6])
+def test_values_that_cannot_be_stored_are_not_written(tmp_path, record, value):
+    """Not finite, or beyond float16: the loader would refuse it, or read infinity."""
+    checkpoint = Checkpoint({'a.weight': np.full((2, 2), value, np.float32)}, record)
+    with pytest.raises(WeightsError, match='not written: a.weight'):
+        weights.save(tmp_path / 'w.npz', checkpoint)
+    assert not list(tmp_path.iterdir())
+    if np.isfinite(value):
+        weights.save(tmp_path / 'w.npz', checkpoint, np.float32)
+
+
+def test_licence_and_temperature(record):
+    """Read from the record; unknown licence and uncalibrated where it has none; nonsense is refused."""
+    known = Checkpoint({}, dict(record, licence='CC0', temperature=1.7))
+    assert (known.licence, known.temperature) == ('CC0', 1.7)
+    assert (Checkpoint({}, record).licence, Checkpoint({}, record).temperature) == ('', 1.0)
+    for wrong in (0, -1.0, 'hot', float('nan'), None):
+        with pytest.raises(WeightsError, match='temperature'):
+            Checkpoint({}, dict(record, temperature=wrong))
 
 
 def test_unwritable_place_leaves_nothing_behind(tmp_path, checkpoint):
