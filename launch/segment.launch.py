@@ -29,7 +29,7 @@ ARGUMENTS = [
         'weights', default_value='',
         description='shipped name or path of an .npz; empty: as params_file says'),
     DeclareLaunchArgument(
-        'engine', default_value='', choices=['', 'auto', 'tensorrt', 'torch', 'openvino'],
+        'engine', default_value='', choices=['', 'auto', 'tensorrt', 'torch', 'openvino', 'opencv'],
         description='what runs the network; empty: as params_file says'),
     DeclareLaunchArgument(
         'cameras', default_value='',

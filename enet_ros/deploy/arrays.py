@@ -1,6 +1,7 @@
 """A checkpoint's arrays as an engine without torch wants them: by name, batch norms folded in float64."""
 
-from typing import List, Mapping, NamedTuple, Optional, Set, Tuple
+from contextlib import contextmanager
+from typing import Iterator, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 import numpy as np
 
@@ -78,8 +79,16 @@ class Arrays:
             self.take(f'{sequence}.0.weight')   # says that it is missing
         return places
 
-    def check_all_used(self) -> None:
-        """Raise WeightsError where the file holds more than the network has."""
+    @contextmanager
+    def fitted(self) -> Iterator[None]:
+        """Make WeightsErrors of what is said of shapes inside, and of arrays that were left over."""
+        try:
+            yield
+        except (RuntimeError, ValueError) as error:     # OpenVINO checks shapes while operations are made
+            if isinstance(error, WeightsError):
+                raise
+            raise WeightsError(f'{self.origin}: an array does not fit {self.network} near {self.last}: '
+                               f'{_last_line(error)}') from None
         left = sorted(set(self._arrays) - self._used)
         if left:
             raise WeightsError(f"{self.origin}: holds the unknown array {left[0]} for {self.network} "
@@ -90,3 +99,9 @@ class Arrays:
         if given != classes:
             raise WeightsError(f'{self.origin}: array {self.last} gives {given} classes, but the class '
                                f'table has {classes}')
+
+
+def _last_line(error: Exception) -> str:
+    """Return what a runtime says in one line; OpenVINO's messages start with source file names."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__

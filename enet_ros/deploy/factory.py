@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import logging
 from pathlib import Path
 import sys
 from typing import List, Optional, Tuple, Union
@@ -15,10 +16,13 @@ _MODULES = {
     'tensorrt': ('tensorrt_engine',),
     'torch': ('cuda_engine', 'torch_engine'),
     'openvino': ('openvino_engine',),
+    'opencv': ('opencv_engine',),
 }
-_AUTO = ('tensorrt_engine', 'cuda_engine', 'openvino_engine', 'torch_engine')
+_AUTO = ('tensorrt_engine', 'cuda_engine', 'openvino_engine', 'torch_engine', 'opencv_engine')
 # A PC's driver, a Jetson's, and that of Windows' Linux.
 _CUDA_DEVICES = ('/dev/nvidiactl', '/dev/nvhost-gpu', '/dev/nvgpu', '/dev/dxg')
+_SLOW = 'the network runs by OpenCV, several times slower than need be: pip install openvino'
+_LOGGER = logging.getLogger(__name__)
 ENGINES = ('auto',) + tuple(_MODULES)
 PRECISIONS = ('fp32', 'fp16', 'bf16')
 
@@ -26,7 +30,7 @@ PRECISIONS = ('fp32', 'fp16', 'bf16')
 def open_engine(checkpoint: Checkpoint, engine: str = 'auto', precision: Optional[str] = None,
                 input_size: Optional[Tuple[int, int]] = None, cache: Union[None, str, Path] = None,
                 threads: Optional[int] = None) -> Engine:
-    """Open the named engine, or with 'auto' the first that works of TensorRT, CUDA, OpenVINO, torch.
+    """Open the named engine, or with 'auto' the first that works of TensorRT, CUDA, OpenVINO, torch, OpenCV.
 
     `precision` is 'fp32', 'fp16' or 'bf16', the engine's own choice where None; `input_size` is
     (height, width), multiples of 8; `cache` the folder of built engines; `threads` the CPU's share.
@@ -53,6 +57,8 @@ def open_engine(checkpoint: Checkpoint, engine: str = 'auto', precision: Optiona
                 opened: Engine = module.open(checkpoint, size, precision, folder, threads)
                 asked = 'first that works' if engine == 'auto' else 'asked for'
                 opened.reason = '; '.join([f'{label}: {asked}'] + passed)
+                if engine == 'auto' and label == 'opencv':
+                    _LOGGER.warning(_SLOW)
                 return opened
         except (ImportError, EngineError) as error:     # torch itself may be missing
             refusal = str(error)

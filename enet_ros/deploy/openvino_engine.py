@@ -17,7 +17,7 @@ def available() -> Optional[str]:
     try:
         import openvino
     except ImportError as error:
-        return f'{error} (pip install "enet_ros[openvino]")'
+        return f'{error} (pip install openvino)'
     return None if 'CPU' in openvino.Core().available_devices else 'OpenVINO has no plugin for this CPU'
 
 

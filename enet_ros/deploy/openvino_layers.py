@@ -55,6 +55,17 @@ def activation(x: Node, slope: Optional[np.ndarray]) -> Node:
     return op.prelu(x, constant(np.broadcast_to(slope, (x.shape[1],))))
 
 
+def add(a: Node, b: Node) -> Node:
+    """Add maps of one shape."""
+    return op.add(a, b)
+
+
+def more_maps(x: Node, count: int) -> Node:
+    """Append maps of zeros, up to `count`."""
+    return op.pad(x, integers(0, 0, 0, 0), integers(0, count - x.shape[1], 0, 0), 'constant',
+                  constant(np.float32(0)))
+
+
 def rows(x: Node, first: int, end: int) -> Node:
     """Rows first..end of (N, C, H, W)."""
     if (first, end) == (0, x.shape[2]):

@@ -10,8 +10,8 @@ import numpy as np
 import openvino
 from openvino import opset13 as op
 
-from ..weights import Checkpoint, WeightsError
-from . import openvino_blocks as blocks
+from ..weights import Checkpoint
+from . import blocks
 from . import openvino_layers as layers
 from .arrays import Arrays, Folded
 from .openvino_layers import Node
@@ -21,8 +21,6 @@ HEADS = ('labels', 'logits')
 # Rows of a strip at a quarter of the size; strips are made where the scores of all classes take more bytes.
 _STRIP = 15
 _CACHED_BYTES = 12 << 20
-# Dilation of the main convolution in sections 2 and 3; asymmetric blocks have none.
-_DILATIONS = (1, 2, 1, 4, 1, 8, 1, 16)
 
 #: Contrast normalisation of SegNet-Basic: Caffe's constants, as in `networks.segnet`.
 _LRN_SIZE, _LRN_ALPHA, _LRN_BETA = 5, 1e-4, 0.75
@@ -41,14 +39,8 @@ def build(checkpoint: Checkpoint, input_size: Tuple[int, int], head: str = 'labe
     height, width = input_size
     image = op.parameter([1, height, width, 3], np.uint8, name='image')
     network = _enet if checkpoint.network == 'enet' else _segnet
-    try:
+    with arrays.fitted():
         output = network(image, arrays, head, len(checkpoint.classes))
-    except (RuntimeError, ValueError) as error:     # OpenVINO checks shapes while operations are made
-        if isinstance(error, WeightsError):
-            raise
-        raise WeightsError(f'{checkpoint.origin}: an array does not fit {checkpoint.network} near '
-                           f'{arrays.last}: {_first_line(error)}') from None
-    arrays.check_all_used()
     model = openvino.Model([output.output(0)], [image], checkpoint.network)
     model.output(0).set_names({head})
     # Names count up through the life of a process; the cache of compiled models compares them.
@@ -58,24 +50,12 @@ def build(checkpoint: Checkpoint, input_size: Tuple[int, int], head: str = 'labe
 
 
 def _enet(image: Node, arrays: Arrays, head: str, classes: int) -> Node:
-    x = blocks.initial(image, arrays)
-    x, winner1 = blocks.down(x, arrays, 'encoder.down1')
-    for index in range(4):
-        x = blocks.bottleneck(x, arrays, f'encoder.section1.{index}')
-    x, winner2 = blocks.down(x, arrays, 'encoder.down2')
-    for section in ('section2', 'section3'):
-        for index, dilation in enumerate(_DILATIONS):
-            x = blocks.bottleneck(x, arrays, f'encoder.{section}.{index}', dilation)
-    x = blocks.up(x, arrays, 'decoder.up4', winner2)
-    for index in range(2):
-        x = blocks.bottleneck(x, arrays, f'decoder.section4.{index}')
+    x, winner1 = blocks.trunk(layers, image, arrays)
     last = arrays.convolution('decoder.last')
     arrays.check_classes(last.weight.shape[1], classes)
     if head == 'labels' and last.weight.shape[2] == 2:
         return _labels_in_strips(x, winner1, arrays, last)
-    x = blocks.up(x, arrays, 'decoder.up5', winner1)
-    x = blocks.bottleneck(x, arrays, 'decoder.section5.0')
-    return _head(layers.doubling_convolution(x, *last), head)
+    return _head(layers.doubling_convolution(blocks.rest(layers, x, arrays, winner1), *last), head)
 
 
 def _labels_in_strips(x: Node, winner: Node, arrays: Arrays, last: Folded) -> Node:
@@ -93,8 +73,7 @@ def _labels_in_strips(x: Node, winner: Node, arrays: Arrays, last: Folded) -> No
         end = min(first + strip, height)
         above, below = min(1, first), min(1, height - end)
         y, corners = [layers.rows(maps, first - above, end + below) for maps in (x, winner)]
-        y = blocks.bottleneck(blocks.up(y, arrays, 'decoder.up5', corners), arrays, 'decoder.section5.0')
-        y = layers.rows(y, 2 * above, 2 * (above + end - first))
+        y = layers.rows(blocks.rest(layers, y, arrays, corners), 2 * above, 2 * (above + end - first))
         labels.append(_labels_of_quarters(y, last))
     return labels[0] if len(labels) == 1 else op.concat(labels, 2)
 
@@ -148,9 +127,3 @@ def _stage(x: Node, arrays: Arrays, name: str, divisor: float = 1.0, relu: bool 
         if relu:
             x = op.relu(x)
     return x
-
-
-def _first_line(error: Exception) -> str:
-    """Return what OpenVINO says in one line; its messages start with source file names."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__

@@ -72,8 +72,8 @@ def judge_engine(engine: str, label: str, reason: str) -> Verdict:
     gpu = any(os.path.exists(device) for device in _GPU_DEVICES)
     if gpu and label not in _GPU_ENGINES:
         return WARN, f'a GPU is there, but the network runs on the CPU: {reason}'
-    if engine == 'auto' and label == 'torch':
-        return WARN, f'fell back to PyTorch on the CPU, the slowest engine: {reason}'
+    if engine == 'auto' and label in ('torch', 'opencv'):
+        return WARN, f'fell back to {label} on the CPU, which is slow: {reason}'
     return OK, f'{label} runs'
 
 

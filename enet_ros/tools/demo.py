@@ -54,7 +54,7 @@ def arguments(argv: Optional[List[str]]) -> argparse.Namespace:
                         help="a rosbag2, a folder or a video; 'synthetic' is the street that ships")
     parser.add_argument('--weights', metavar='NAME', default=argparse.SUPPRESS,
                         help='a shipped name or an .npz (default: synthetic for the street, else camvid)')
-    parser.add_argument('--engine', default='auto', help='auto, torch, openvino or tensorrt')
+    parser.add_argument('--engine', default='auto', help='auto, openvino, torch, tensorrt or opencv')
     parser.add_argument('--frames', type=_positive(int), default=200, help='how many to play at most')
     parser.add_argument('--rate', type=_positive(float), default=10.0, metavar='HZ', help="the camera's rate")
     parser.add_argument('--out', type=Path, default=Path('out/demo'), metavar='FOLDER', help='what it leaves')

@@ -1,16 +1,43 @@
-"""ENet's blocks in OpenVINO's operations, from a checkpoint's arrays."""
+"""ENet's blocks from a checkpoint's arrays, in the operations of a runtime that needs no torch.
 
-from typing import Tuple
+`layers` is the module that has them: `openvino_layers` or `onnx_layers`.
+"""
+
+from typing import Any, Tuple
 
 import numpy as np
-from openvino import opset13 as op
 
-from . import openvino_layers as layers
 from .arrays import Arrays
-from .openvino_layers import Node
+
+Maps = Any      # what `layers` calls a tensor; it has a `shape`, (1, C, H, W)
+
+# Dilation of the main convolution in sections 2 and 3; asymmetric blocks have none.
+_DILATIONS = (1, 2, 1, 4, 1, 8, 1, 16)
 
 
-def initial(image: Node, arrays: Arrays) -> Node:
+def trunk(layers: Any, image: Maps, arrays: Arrays) -> Tuple[Maps, Maps]:
+    """Run encoder and section 4: an image -> maps (1, 64, H/4, W/4), and the winners that `rest` wants."""
+    x = initial(layers, image, arrays)
+    x, winner1 = down(layers, x, arrays, 'encoder.down1')
+    for index in range(4):
+        x = bottleneck(layers, x, arrays, f'encoder.section1.{index}')
+    x, winner2 = down(layers, x, arrays, 'encoder.down2')
+    for section in ('section2', 'section3'):
+        for index, dilation in enumerate(_DILATIONS):
+            x = bottleneck(layers, x, arrays, f'encoder.{section}.{index}', dilation)
+    x = up(layers, x, arrays, 'decoder.up4', winner2)
+    for index in range(2):
+        x = bottleneck(layers, x, arrays, f'decoder.section4.{index}')
+    return x, winner1
+
+
+def rest(layers: Any, x: Maps, arrays: Arrays, winner1: Maps) -> Maps:
+    """Run section 5: what `trunk` gives -> maps (1, 16, H/2, W/2), which the last layer takes."""
+    x = up(layers, x, arrays, 'decoder.up5', winner1)
+    return bottleneck(layers, x, arrays, 'decoder.section5.0')
+
+
+def initial(layers: Any, image: Maps, arrays: Arrays) -> Maps:
     """Figure 2(a), its concatenation written as a sum of two convolutions, which is one kernel.
 
     Thirteen maps come from the 3x3 convolution, three from a 1x1 convolution that puts the pooled
@@ -30,37 +57,35 @@ def initial(image: Node, arrays: Arrays) -> Node:
         pooled = layers.overlapping_max_pool(layers.image_maps(image))
     else:
         pooled = layers.halved_image(image)
-    x = op.add(layers.convolution(layers.image_maps(image), filters, offset, stride=2),
-               layers.convolution(pooled, placing, None))
+    x = layers.add(layers.convolution(layers.image_maps(image), filters, offset, stride=2),
+                   layers.convolution(pooled, placing, None))
     return layers.activation(x, arrays.slope('encoder.initial.activation'))
 
 
-def bottleneck(x: Node, arrays: Arrays, name: str, dilation: int = 1) -> Node:
+def bottleneck(layers: Any, x: Maps, arrays: Arrays, name: str, dilation: int = 1) -> Maps:
     """Figure 2(b) without a change of size."""
-    y = op.add(x, _branch(x, arrays, name, dilation=dilation))
+    y = layers.add(x, _branch(layers, x, arrays, name, dilation=dilation))
     return layers.activation(y, arrays.slope(name + '.activation'))
 
 
-def down(x: Node, arrays: Arrays, name: str) -> Tuple[Node, Node]:
+def down(layers: Any, x: Maps, arrays: Arrays, name: str) -> Tuple[Maps, Maps]:
     """Halve the size; return the new maps and where the maxima were."""
-    branch = _branch(x, arrays, name)
-    missing = branch.shape[1] - x.shape[1]
+    branch = _branch(layers, x, arrays, name)
     maxima, winner = layers.pool(x)
-    padded = op.pad(maxima, layers.integers(0, 0, 0, 0), layers.integers(0, missing, 0, 0),
-                    'constant', layers.constant(np.float32(0)))
-    y = op.add(padded, branch)
+    y = layers.add(layers.more_maps(maxima, branch.shape[1]), branch)
     return layers.activation(y, arrays.slope(name + '.activation')), winner
 
 
-def up(x: Node, arrays: Arrays, name: str, winner: Node) -> Node:
+def up(layers: Any, x: Maps, arrays: Arrays, name: str, winner: Maps) -> Maps:
     """Double the size, the main branch by unpooling to where the maxima were."""
     values = layers.convolution(x, *arrays.convolution(name + '.skip.0', name + '.skip.1'))
     unpooled = layers.unpool(values, winner, 2 * x.shape[2], 2 * x.shape[3])
-    y = op.add(unpooled, _branch(x, arrays, name, doubles=True))
+    y = layers.add(unpooled, _branch(layers, x, arrays, name, doubles=True))
     return layers.activation(y, arrays.slope(name + '.activation'))
 
 
-def _branch(x: Node, arrays: Arrays, name: str, dilation: int = 1, doubles: bool = False) -> Node:
+def _branch(layers: Any, x: Maps, arrays: Arrays, name: str, dilation: int = 1,
+            doubles: bool = False) -> Maps:
     """Run the convolutions of a block, each with what follows it; the shapes tell their geometry.
 
     An activation follows every batch norm but the last, and in the port's regular and downsampling
