@@ -86,12 +86,13 @@ def pool(x: Maps) -> Tuple[Maps, Tuple[Maps, ...]]:
 
 def unpool(values: Maps, winner: Tuple[Maps, ...], height: int, width: int) -> Maps:
     """Spread `values` (1, C, h, w) over (1, C, height, width): to the first corner that won, else zeros."""
-    left, total = values, None
+    here, left, total = None, values, None
     for wins, kernel in zip(winner, _corners(values.shape[1])):
+        # No node for what the last corner leaves: without a reader, OpenCV 4.5 takes it for the output.
+        left = left if here is None else _pointwise('Sub', left, here)
         here = _pointwise('Mul', left, wins)
         placed = doubling_convolution(here, kernel, None, groups=len(kernel))
         total = placed if total is None else add(total, placed)
-        left = _pointwise('Sub', left, here)
     assert total is not None and total.shape[2:] == (height, width)
     return total
 

@@ -1,7 +1,9 @@
 """The Fast DDS profile under which large best-effort images arrive."""
 
 import os
+from pathlib import Path
 import shutil
+import sys
 from typing import Dict, List, Tuple
 
 from ..resources import find
@@ -33,7 +35,14 @@ def transport_profile() -> Tuple[Dict[str, str], str]:
         return {}, (f'/dev/shm has {free // 2 ** 20} MB free: Fast DDS stays on its default transport, and '
                     'large images may '
                     'be lost (docker run --shm-size=1g, or --ipc=host)')
-    return {variable: path for variable in PROFILE_VARIABLES}, ''
+    return {variable: path for variable in _variables()}, ''
+
+
+def _variables() -> Tuple[str, ...]:
+    """Return the variables to set: Fast DDS 3 (Kilted and later) warns of the old name."""
+    prefixes = os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep) + [sys.prefix]
+    newer = any((Path(prefix) / 'share' / 'fastdds').is_dir() for prefix in prefixes if prefix)
+    return PROFILE_VARIABLES[1:] if newer else PROFILE_VARIABLES
 
 
 def set_transport_profile() -> List[str]:

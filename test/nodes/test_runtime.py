@@ -92,14 +92,27 @@ def test_the_profile_is_the_users_if_he_has_one(monkeypatch: pytest.MonkeyPatch)
     for name in transport.PROFILE_VARIABLES:
         monkeypatch.delenv(name, raising=False)
     environment_, text = transport.transport_profile()
-    assert set(environment_) == set(transport.PROFILE_VARIABLES) and not text
-    assert Path(environment_[transport.PROFILE_VARIABLES[0]]).name == 'fastdds.xml'
+    assert 'FASTDDS_DEFAULT_PROFILES_FILE' in environment_ and not text
+    assert Path(environment_['FASTDDS_DEFAULT_PROFILES_FILE']).name == 'fastdds.xml'
     monkeypatch.setattr('shutil.disk_usage', lambda path: _Disk(2 ** 26))
     environment_, text = transport.transport_profile()
     assert not environment_ and '--shm-size' in text
     monkeypatch.setenv('FASTDDS_DEFAULT_PROFILES_FILE', '/mine.xml')
     environment_, text = transport.transport_profile()
     assert not environment_ and '/mine.xml' in text
+
+
+@pytest.mark.parametrize('package, names', [
+    ('fastrtps', ['FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE']),
+    ('fastdds', ['FASTDDS_DEFAULT_PROFILES_FILE'])])    # Kilted's, which warns of the other
+def test_the_profile_goes_by_the_name_that_this_fast_dds_reads(
+        monkeypatch: pytest.MonkeyPatch, tmp_path: Path, package: str, names: List[str]) -> None:
+    for name in transport.PROFILE_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / 'share' / package).mkdir(parents=True)
+    monkeypatch.setattr('sys.prefix', str(tmp_path / 'none'))
+    monkeypatch.setenv('AMENT_PREFIX_PATH', str(tmp_path))
+    assert sorted(transport.transport_profile()[0]) == names
 
 
 class _Disk:
