@@ -2,25 +2,25 @@
 
 import importlib
 import sys
-from typing import List, Optional
+from typing import Callable, List, Optional
 
-# name: (module, what it does). setup.py makes `ros2 run enet_ros NAME` from the same names.
+# name: (module:function, what it does). setup.py makes `ros2 run enet_ros NAME` from the same names.
 EXECUTABLES = {
-    'segmentation_node': ('nodes.segmentation', 'camera images in, labels and overlays out'),
-    'playback_node': ('nodes.playback', 'a camera made of a bag, a folder, a video or the synthetic street'),
-    'latency_node': ('nodes.latency', 'record the delay of every frame'),
-    'evaluation_node': ('nodes.evaluation', 'live IoU while a bag replays'),
-    'evaluate_bag': ('tools.evaluate_bag', 'score every frame of a bag'),
-    'evaluate_dataset': ('tools.evaluate_dataset', 'score a data-set folder'),
-    'record_bag': ('tools.record_bag', 'a data-set folder becomes a rosbag2'),
-    'train': ('tools.train', "the paper's training and better recipes"),
-    'import_weights': ('tools.import_weights', "PyTorch-ENet's checkpoints become weights of this package"),
-    'plot_prelu': ('tools.plot_prelu', "the paper's Figure 3 from any weights"),
-    'benchmark': ('tools.benchmark', 'speed against peers, SegNet and the roofline'),
-    'build_engine': ('tools.build_engine', 'build and cache the engine for this device'),
-    'compare_latency': ('tools.compare_latency', 'two latency recordings side by side'),
-    'soak': ('tools.soak', 'the whole graph under more load than it can hold'),
-    'demo': ('tools.demo', 'the whole system on this machine in under a minute'),
+    'segmentation_node': ('nodes.entry_points:segmentation_node', 'camera images in, labels and overlays'),
+    'playback_node': ('nodes.entry_points:playback_node', 'a camera made of a recording'),
+    'latency_node': ('nodes.entry_points:latency_node', 'record the delay of every frame'),
+    'evaluation_node': ('nodes.entry_points:evaluation_node', 'live IoU while a bag replays'),
+    'evaluate_bag': ('tools.evaluate_bag:main', 'score every frame of a bag'),
+    'evaluate_dataset': ('tools.evaluate_dataset:main', 'score a data-set folder'),
+    'record_bag': ('tools.record_bag:main', 'a data-set folder becomes a rosbag2'),
+    'train': ('tools.train:main', "the paper's training and better recipes"),
+    'import_weights': ('tools.import_weights:main', "bring in PyTorch-ENet's checkpoints"),
+    'plot_prelu': ('tools.plot_prelu:main', "the paper's Figure 3 from any weights"),
+    'benchmark': ('rigs.benchmark.run:main', 'speed against peers, SegNet and the roofline'),
+    'build_engine': ('tools.build_engine:main', 'build and cache the engine for this device'),
+    'compare_latency': ('tools.compare_latency:main', 'two latency recordings side by side'),
+    'soak': ('rigs.soak.run:main', 'the whole graph under more load than it can hold'),
+    'demo': ('rigs.demo:main', 'the whole system on this machine in under a minute'),
 }
 
 
@@ -39,11 +39,18 @@ def main(argv: Optional[List[str]] = None) -> int:
     return 0 if asked else 2
 
 
+def load(name: str) -> Callable[[Optional[List[str]]], Optional[int]]:
+    """Import an executable and return its main function."""
+    module, _, function = EXECUTABLES[name][0].partition(':')
+    main_function: Callable[[Optional[List[str]]], Optional[int]] = getattr(
+        importlib.import_module('enet_ros.' + module), function)
+    return main_function
+
+
 def run(name: str, arguments: Optional[List[str]] = None) -> int:
     """Run one executable; what setup.py's entry points call too."""
     try:
-        module = importlib.import_module('enet_ros.' + EXECUTABLES[name][0])
-        return int(module.main(arguments) or 0)
+        return int(load(name)(arguments) or 0)
     except KeyboardInterrupt:   # while the module was still being loaded
         print('interrupted', file=sys.stderr)
         return 130

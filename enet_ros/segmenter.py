@@ -12,7 +12,7 @@ from .deploy.engine import Engine
 from .deploy.factory import open_engine
 from .errors import InputError
 from .geometry import RESIZE_MODES, Fit, fit
-from .metrics.timing import monotonic_ns
+from .timing import monotonic_ns
 
 UPSAMPLING = ('labels', 'logits')
 

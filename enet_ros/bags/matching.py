@@ -12,7 +12,7 @@ from . import sidecar
 from .by_stamp import SEVERAL, Recent, TopicByStamp
 from .messages import ImageMessage
 from .reading import Bag
-from .shared import Shared
+from .single_pass import Shared
 from .truth import FolderTruth, TopicTruth
 
 TRUTH_TOPICS = ('ground_truth',)

@@ -162,8 +162,7 @@ def times_of(dataset: Dataset, offset_s: float) -> Dict[int, int]:
             stamp = dataset.annotation(index).stamp
             if stamp is None:
                 raise InputError(f'annotations cannot be matched: the name {name} tells no time; give a '
-                                 'sidecar '
-                                 '(--sidecar, a CSV with filename,stamp,sequence)')
+                                 'sidecar (--sidecar, a CSV with filename,stamp,sequence)')
             time = int(round(stamp * 1e9))
         times[time + int(round(offset_s * 1e9))] = index
     return times

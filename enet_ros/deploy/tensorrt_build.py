@@ -73,8 +73,7 @@ def check(engine: Engine, graph: torch.nn.Module) -> None:
     error = float(np.sqrt(np.mean((logits - truth) ** 2)) / max(np.sqrt(np.mean(truth ** 2)), 1e-12))
     if not (agreement >= _AGREEMENT[engine.precision] and error <= _ERROR[engine.precision]):
         raise EngineError(f'the built engine is wrong: on a second input {agreement:.1%} of its labels are '
-                          'right and '
-                          f'its logits are off by {error:.1%}')
+                          f'right and its logits are off by {error:.1%}')
 
 
 def unseen_frame(input_size: Tuple[int, int], seed: int = 1) -> np.ndarray:

@@ -128,8 +128,7 @@ def build_in_child(checkpoint: Checkpoint, input_size: Tuple[int, int], precisio
                 child.wait()
     if code < 0:
         raise EngineError(f'building the TensorRT engine was ended by signal {-code}; if by the kernel, for '
-                          'want '
-                          'of memory: give the board swap')
+                          'want of memory: give the board swap')
     if code:
         raise EngineError('building the TensorRT engine failed: {}'.format(last.replace('error: ', '', 1)))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Union
 
 from ..errors import InputError
-from ..metrics.gallery import FrameScore
+from ..evaluation.examples import FrameScore
 
 
 class FrameCsv:

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Union
 
 from ..classes import ClassTable
+from ..evaluation.examples import Examples
 from ..files import write_bytes
-from ..metrics.gallery import Gallery
 from . import charts, tables
 from .comparison import check, compare, signed
 from .pictures import pictures
@@ -14,20 +14,20 @@ from .text import coverage_lines
 TEMPLATES = Path(__file__).parent / 'templates'
 
 
-def write_report(path: Union[str, Path], result: Mapping[str, Any], gallery: Optional[Gallery] = None,
+def write_report(path: Union[str, Path], result: Mapping[str, Any], examples: Optional[Examples] = None,
                  title: str = '', latency: Optional[Mapping[str, Any]] = None,
                  other: Optional[Mapping[str, Any]] = None, other_name: str = 'other') -> None:
     """Write the report of a result (the keys of `evaluation.Evaluation.to_json`), atomically.
 
-    `gallery` holds the best and worst frames' pictures; `latency` is a summary of the latency node (its
+    `examples` holds the best and worst frames' pictures; `latency` is a summary of the latency node (its
     JSON) to stand beside the score; `other` an earlier result to compare with. InputError where the
     file cannot be written or `other` cannot be compared.
     """
-    text = render(result, gallery, title, latency, other, other_name)
+    text = render(result, examples, title, latency, other, other_name)
     write_bytes(path, text.encode('utf-8'), 'the report was')
 
 
-def render(result: Mapping[str, Any], gallery: Optional[Gallery] = None, title: str = '',
+def render(result: Mapping[str, Any], examples: Optional[Examples] = None, title: str = '',
            latency: Optional[Mapping[str, Any]] = None, other: Optional[Mapping[str, Any]] = None,
            other_name: str = 'other') -> str:
     """Return the HTML of `write_report`."""
@@ -42,7 +42,7 @@ def render(result: Mapping[str, Any], gallery: Optional[Gallery] = None, title: 
         headline=tables.headline(result), classes=charts.class_rows(result),
         confusion=charts.confusion(result['confusion']['counts'], classes.names),
         timeline=charts.timeline(result['timeline']), paper=tables.paper_table(result),
-        galleries=_galleries(gallery, classes), latencies=_latencies(result, latency),
+        galleries=_galleries(examples, classes), latencies=_latencies(result, latency),
         provenance=_provenance(result), style=(TEMPLATES / 'report.css').read_text(encoding='utf-8'),
         comparison=None if other is None else compare(result, other, other_name))
 
@@ -70,12 +70,12 @@ def _coverage(result: Mapping[str, Any]) -> Dict[str, Any]:
             'lines': coverage_lines(result)}
 
 
-def _galleries(gallery: Optional[Gallery], classes: ClassTable) -> List[Dict[str, Any]]:
-    if gallery is None:
+def _galleries(examples: Optional[Examples], classes: ClassTable) -> List[Dict[str, Any]]:
+    if examples is None:
         return []
-    named = (('Worst frames', gallery.worst), ('Best frames', gallery.best))
-    return [{'name': name, 'frames': [pictures(exhibit, classes) for exhibit in exhibits]}
-            for name, exhibits in named if exhibits]
+    named = (('Worst frames', examples.worst), ('Best frames', examples.best))
+    return [{'name': name, 'frames': [pictures(example, classes) for example in examples]}
+            for name, examples in named if examples]
 
 
 def _latencies(result: Mapping[str, Any], latency: Optional[Mapping[str, Any]]) -> List[Dict[str, Any]]:

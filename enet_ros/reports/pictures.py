@@ -1,4 +1,4 @@
-"""Pictures inside the HTML file: data URIs of the gallery's frames."""
+"""Pictures inside the HTML file: data URIs of the examples's frames."""
 
 import base64
 from typing import Any, Dict, Optional
@@ -6,8 +6,8 @@ from typing import Any, Dict, Optional
 import numpy as np
 
 from ..classes import ClassTable
+from ..evaluation.examples import Example
 from ..images import encode_jpeg, encode_png
-from ..metrics.gallery import Exhibit
 from ..overlay import colourise
 
 # Error map: right is grey, wrong is the colour of what was missed, ignored truth is white.
@@ -22,15 +22,15 @@ def error_map(prediction: np.ndarray, truth: np.ndarray, classes: ClassTable) ->
     return picture
 
 
-def pictures(exhibit: Exhibit, classes: ClassTable) -> Dict[str, Any]:
+def pictures(example: Example, classes: ClassTable) -> Dict[str, Any]:
     """Return one frame's name, scores and pictures as data URIs: image, truth, prediction, errors."""
     palette = classes.palette()
     return {
-        'frame': exhibit.frame,
-        'image': None if exhibit.image is None else data_uri(encode_jpeg(exhibit.image, quality=85), 'jpeg'),
-        'truth': _png(colourise(exhibit.truth, palette)),
-        'prediction': _png(colourise(exhibit.prediction, palette)),
-        'errors': _png(error_map(exhibit.prediction, exhibit.truth, classes))}
+        'frame': example.frame,
+        'image': None if example.image is None else data_uri(encode_jpeg(example.image, quality=85), 'jpeg'),
+        'truth': _png(colourise(example.truth, palette)),
+        'prediction': _png(colourise(example.prediction, palette)),
+        'errors': _png(error_map(example.prediction, example.truth, classes))}
 
 
 def data_uri(data: np.ndarray, kind: str) -> str:

@@ -11,9 +11,9 @@ from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 
-from .. import weights
+from .. import cli, weights
 from ..errors import InputError
-from . import cli
+from ..json_files import write_json
 
 _TIMED_FRAMES = 50
 
@@ -31,7 +31,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     size = options.size or checkpoint.input_size
     facts = _estimate(checkpoint, size) if options.dry_run else _build(checkpoint, size, options)
     if 'json' in options:
-        cli.write_json(options.json, facts)
+        write_json(options.json, facts)
     return 0
 
 

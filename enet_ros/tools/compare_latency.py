@@ -4,13 +4,14 @@ import argparse
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
+from .. import cli
 from ..errors import InputError
-from ..metrics.frame_rows import FrameRow
-from ..metrics.latency import all_delays, summarise
-from ..metrics.latency_files import compare, comparison_text, read_recording, read_summary
-from ..metrics.latency_histogram import write_histograms
-from ..reports.latency_plot import plot_latency
-from . import cli
+from ..json_files import write_json
+from ..latency.files import compare, comparison_text, read_recording, read_summary
+from ..latency.histogram import write_histograms
+from ..latency.plot import plot_latency
+from ..latency.rows import FrameRow
+from ..latency.summary import all_delays, summarise
 
 
 def write_report(recording: Path, camera_rate: Optional[float] = None, longest_gap: float = 10.0,
@@ -24,7 +25,7 @@ def write_report(recording: Path, camera_rate: Optional[float] = None, longest_g
     rows, torn = read_recording(recording)
     summary = summarise(rows, camera_rate, longest_gap)
     summary.update(told, torn_lines=torn, recording=str(recording))
-    cli.write_json(recording.with_suffix('.json'), summary)
+    write_json(recording.with_suffix('.json'), summary)
     delays = all_delays(rows, camera_rate, longest_gap)
     writers: Dict[str, Callable[[], Path]] = {
         'histogram': lambda: write_histograms(recording, delays, _span(rows))}
@@ -36,7 +37,7 @@ def write_report(recording: Path, camera_rate: Optional[float] = None, longest_g
         except (ImportError, OSError) as error:
             summary[what] = None
             summary['notes'].append(f'no {what}: {error}')
-    cli.write_json(recording.with_suffix('.json'), summary)
+    write_json(recording.with_suffix('.json'), summary)
     return summary
 
 
@@ -64,7 +65,7 @@ def main(argv: Optional[List[str]] = None) -> int:
         for note in summary.get('notes') or []:
             print(f'{path}: {note}')
     if 'json' in options:
-        cli.write_json(options.json, {'recordings': [str(path) for path in options.recordings],
+        write_json(options.json, {'recordings': [str(path) for path in options.recordings],
                                       'rows': {name: values for name, values in rows}})
     return 0
 

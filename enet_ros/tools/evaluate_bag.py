@@ -7,14 +7,16 @@ from pathlib import Path
 import sys
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
-from .. import sharding
+from .. import cli
 from ..bags.matching import Choice, frame_topic
 from ..bags.reading import open_bag
 from ..errors import InputError
-from ..evaluation import Evaluation, provenance
-from ..metrics.gallery import FrameScore
+from ..evaluation import sharding
+from ..evaluation.examples import FrameScore
+from ..evaluation.offline import Evaluation, provenance
+from ..json_files import read_json
 from ..reports.frames import FrameCsv
-from . import cli, scoring
+from . import scoring
 
 EPILOG = """The truth is a topic of the bag with the images' own stamps (--truth; found by itself where it is
 called ground_truth), or a data-set folder (--truth-folder) whose frames are matched by the bag's frames.csv
@@ -66,7 +68,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     evaluations: List[Tuple[str, Evaluation]] = []
     failed: List[str] = []
     for path in options.merge:
-        evaluations.append((path, Evaluation.from_json(sharding.read_json(path), path)))
+        evaluations.append((path, Evaluation.from_json(read_json(path), path)))
     with ExitStack() as stack:
         on_frame = stack.enter_context(FrameCsv(options.csv)).write if options.csv else None
         for path in options.bags:
@@ -78,7 +80,7 @@ def main(argv: Optional[List[str]] = None) -> int:
                 failed.append(str(error))
                 print(f'error: {error}', file=sys.stderr)
     result, total = merged(evaluations, failed, options)
-    scoring.publish(result, total.tally.gallery, options, beside)
+    scoring.publish(result, total.evaluator.examples, options, beside)
     return cli.EXIT_INPUT if failed else 0
 
 
@@ -121,10 +123,10 @@ def job(path: str, options: argparse.Namespace) -> sharding.Job:
     segmenter = scoring.segmenter_options(options) if options.predictions is None else {}
     if segmenter and options.jobs > 1:
         segmenter['threads'] = max(1, (os.cpu_count() or 1) // options.jobs)
-    tally = {'label_ids': options.predictions is not None and options.coding == 'labelIds',
-             'boundary': options.boundary, 'flow': options.flow,
-             'exhibits': 6 if options.report else 0}
-    return sharding.Job(choice, tuple(segmenter.items()), options.prediction_classes, tuple(tally.items()),
+    counting = {'label_ids': options.predictions is not None and options.coding == 'labelIds',
+                'boundary': options.boundary, 'flow': options.flow,
+                'examples': 6 if options.report else 0}
+    return sharding.Job(choice, tuple(segmenter.items()), options.prediction_classes, tuple(counting.items()),
                         options.csv is not None)
 
 
@@ -134,7 +136,8 @@ def merged(evaluations: List[Tuple[str, Evaluation]], failed: List[str],
     bags = [dict(evaluation.coverage.to_dict(), bag=path, mean_iou=scores['mean_iou'],
                  global_accuracy=scores['global_accuracy'])
             for path, evaluation in evaluations
-            for scores in [evaluation.tally.confusion.scores(evaluation.tally.classes, options.absent)]]
+            for scores in [evaluation.evaluator.confusion.scores(
+                evaluation.evaluator.classes, options.absent)]]
     total = sharding.merge(evaluation for _, evaluation in evaluations)
     for problem in failed:
         total.coverage.tell(problem)

@@ -4,15 +4,16 @@ import argparse
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
+from .. import cli
 from ..classes import ClassTable
 from ..datasets import LAYOUTS, open_dataset
 from ..datasets.label_files import CODINGS, Predictions, Submission
 from ..datasets.sample import Dataset, Sample
 from ..errors import InputError
-from ..evaluation import Coverage, Evaluation, dataset_frames, evaluate, provenance
+from ..evaluation.offline import Coverage, Evaluation, dataset_frames, evaluate, provenance
 from ..reports.frames import FrameCsv
 from ..segmenter import Segmenter
-from . import cli, scoring
+from . import scoring
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -50,7 +51,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     if not outcome.coverage.frames_evaluated and not written:
         problems = list(outcome.coverage.problems) or [f'{options.root}: no annotations there']
         raise InputError(f'nothing could be scored: {problems[0]}')
-    scoring.publish(outcome.to_json(options.absent), outcome.tally.gallery, options, beside)
+    scoring.publish(outcome.to_json(options.absent), outcome.evaluator.examples, options, beside)
     if written:
         print(f'{written} label images written to {options.submission}')
     return 0
@@ -92,7 +93,7 @@ def _evaluate(frames: Any, predicted: ClassTable, dataset: Dataset, coverage: Co
     csv = FrameCsv(options.csv) if options.csv else None
     try:
         return evaluate(frames, predicted, dataset.classes, on_frame=csv.write if csv else None,
-                        coverage=coverage, flow=options.flow, exhibits=6 if options.report else 0, **more)
+                        coverage=coverage, flow=options.flow, examples=6 if options.report else 0, **more)
     finally:
         if csv is not None:
             csv.close()

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import List, Optional
 
-from .. import weights
+from .. import cli, weights
 from ..classes import ClassTable
+from ..json_files import write_json
 from ..training import pytorch_enet, torch_file
-from . import cli
 
 
 @cli.guard
@@ -26,7 +26,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     print(f'{arguments.output}: ENet, {len(checkpoint.classes)} classes of {checkpoint.classes.name}, '
           f'{parameters} parameters')
     if 'json' in arguments:
-        cli.write_json(arguments.json, {
+        write_json(arguments.json, {
             'weights': str(arguments.output), 'classes': checkpoint.classes.name, 'parameters': parameters,
             'sha256': weights.load(arguments.output).sha256})
     return 0

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import List, Optional
 
-from .. import weights
+from .. import cli, weights
+from ..json_files import write_json
 from ..training import slopes
-from . import cli
 
 
 @cli.guard
@@ -22,6 +22,6 @@ def main(argv: Optional[List[str]] = None) -> int:
     below = sum(layer.mean < 0 for layer in layers)
     print(f'{arguments.output}: {len(layers)} PReLU layers, {below} with a mean slope below zero')
     if 'json' in arguments:
-        cli.write_json(arguments.json, {
+        write_json(arguments.json, {
             'weights': checkpoint.origin, 'layers': [layer._asdict() for layer in layers]})
     return 0

@@ -6,13 +6,14 @@ from typing import Iterator, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
+from .. import cli
 from ..bags import sidecar
 from ..bags.writing import STORAGES, BagWriter, describe
 from ..datasets import LAYOUTS, open_dataset
 from ..datasets.sample import Dataset, Sample
 from ..datasets.synthetic import SyntheticStreet
 from ..errors import InputError
-from . import cli
+from ..json_files import write_json
 
 GAP_S = 10.0        # between drives, so that nothing takes them for one
 
@@ -100,7 +101,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     size = sum(path.stat().st_size for path in options.bag.iterdir())
     print(f'{options.bag}: {count} frames, {annotated} annotated, {duration:.1f} s, {size / 1e6:.1f} MB')
     if getattr(options, 'json', None):
-        cli.write_json(options.json, {'bag': options.bag, 'dataset': dataset.name, 'storage': options.storage,
+        write_json(options.json, {'bag': options.bag, 'dataset': dataset.name, 'storage': options.storage,
                                       'frames': count, 'annotated': annotated, 'duration_s': duration,
                                       'bytes': size, 'topics': Topics.of(options.camera)._asdict()})
     return 0

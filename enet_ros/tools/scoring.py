@@ -5,15 +5,14 @@ from pathlib import Path
 from typing import Any, Dict, Optional, Tuple
 
 from ..deploy.factory import ENGINES, PRECISIONS
+from ..evaluation.examples import Examples
 from ..geometry import RESIZE_MODES
-from ..metrics.gallery import Gallery
-from ..metrics.latency_files import read_summary
+from ..json_files import read_json, write_json
+from ..latency.files import read_summary
 from ..metrics.scores import ABSENT
 from ..reports.comparison import check, compare, comparison_text
 from ..reports.text import summary
 from ..segmenter import UPSAMPLING
-from ..sharding import read_json
-from . import cli
 
 
 def add_segmenting(parser: argparse.ArgumentParser) -> None:
@@ -62,16 +61,16 @@ class Beside:
         self.latency = read_summary(options.latency) if options.latency else None
 
 
-def publish(result: Dict[str, Any], gallery: Gallery, options: argparse.Namespace, beside: Beside) -> None:
+def publish(result: Dict[str, Any], examples: Examples, options: argparse.Namespace, beside: Beside) -> None:
     """Print the result, beside an earlier one where there is one, and write what the options ask for."""
     print(summary(result))
     if beside.other is not None:
         print('\n' + comparison_text(compare(result, beside.other, beside.other_name)))
     if 'json' in options:
-        cli.write_json(options.json, result)
+        write_json(options.json, result)
     if options.report:
         from ..reports.html import write_report
-        write_report(options.report, result, gallery, latency=beside.latency, other=beside.other,
+        write_report(options.report, result, examples, latency=beside.latency, other=beside.other,
                      other_name=beside.other_name)
 
 

@@ -6,11 +6,11 @@ import sys
 import threading
 from typing import Any, Dict, List, Optional, Tuple
 
-from .. import weights
+from .. import cli, weights
 from ..classes import MAX_CLASSES, ClassTable
 from ..datasets import Dataset, open_dataset
 from ..errors import InputError
-from . import cli
+from ..json_files import write_json
 
 
 def main(argv: Optional[List[str]] = None) -> int:
@@ -54,7 +54,7 @@ def _train(argv: List[str], group: Any) -> int:
         print('mean IoU {:.4f} on {} frames at {}x{}'.format(
             scores['mean_iou'], len(held.frames), recipe.input_size[1], recipe.input_size[0]))
     if 'json' in arguments:
-        cli.write_json(arguments.json, dict(
+        write_json(arguments.json, dict(
             scores, weights=str(output / 'weights.npz'), epochs=trainer.epoch))
     return 0
 

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 
 from ..classes import IGNORE, ClassTable
+from ..cli import progress
 from ..datasets.sample import Dataset
 from ..errors import InputError
-from ..tools.cli import progress
 from .augmentation import Frame, augment, rare_pixels
 from .recipe import Recipe, Stage
 

@@ -10,7 +10,7 @@ import pytest
 from enet_ros.bags import sidecar
 from enet_ros.bags.writing import BagWriter
 from enet_ros.errors import InputError
-from enet_ros.evaluation import Choice, evaluate_bag
+from enet_ros.evaluation.offline import Choice, evaluate_bag
 
 pytest.importorskip('rosbags')
 NUMBERS = range(300, 324, 2)        # frame numbers of a drive at 15 Hz
@@ -63,7 +63,7 @@ def test_sidecar_beside_the_bag_or_given(folder: Path, tmp_path: Path) -> None:
     for outcome in (score(beside, folder), score(given, folder, sidecar=str(tmp_path / 'rows.csv'))):
         assert outcome.coverage.matching == {'by': 'sidecar'}
         assert outcome.coverage.frames_evaluated == outcome.coverage.truth_frames == len(NUMBERS)
-        assert outcome.tally.confusion.counts.trace() == counts(SAMPLES)
+        assert outcome.evaluator.confusion.counts.trace() == counts(SAMPLES)
         assert outcome.to_json()['timeline'][0]['sequence'] == 'drive'
 
 
@@ -71,7 +71,7 @@ def test_frame_name_in_frame_id(folder: Path, tmp_path: Path) -> None:
     """Converters that put the file's name into frame_id."""
     outcome = score(record(tmp_path / 'b', lambda number: 10**9 + number ** 2, name), folder)
     assert outcome.coverage.matching == {'by': 'name'}
-    assert outcome.tally.confusion.counts.trace() == counts(SAMPLES)
+    assert outcome.evaluator.confusion.counts.trace() == counts(SAMPLES)
 
 
 def test_nearest_stamp_within_half_a_period(folder: Path, tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_nearest_stamp_within_half_a_period(folder: Path, tmp_path: Path) -> Non
     assert coverage.frames_evaluated == len(NUMBERS) - 1
     assert coverage.truth_without_prediction == coverage.prediction_without_truth == 1
     others = [sample for number, sample in zip(NUMBERS, SAMPLES) if number != 310]
-    assert outcome.tally.confusion.counts.trace() == counts(others)
+    assert outcome.evaluator.confusion.counts.trace() == counts(others)
 
 
 def test_names_without_time_are_one_line(tmp_path: Path) -> None:

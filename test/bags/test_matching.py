@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 
-from enet_ros.bags import by_stamp, matching, shared
+from enet_ros.bags import by_stamp, matching, single_pass
 from enet_ros.bags.matching import Choice, Source
 from enet_ros.bags.reading import open_bag
 from enet_ros.bags.truth import nearest, stamp_of_name
 from enet_ros.bags.writing import BagWriter, describe
 from enet_ros.classes import ClassTable
 from enet_ros.errors import InputError
-from enet_ros.evaluation import evaluate_bag
+from enet_ros.evaluation.offline import evaluate_bag
 from enet_ros.metrics.confusion import ConfusionMatrix
 from enet_ros.metrics.coverage import Coverage
 
@@ -41,7 +41,7 @@ def test_sparse_truth_is_matched_by_exact_stamp(storage: str, tmp_path: Path) ->
     """As in Cityscapes' snippets: thirty frames, the twentieth annotated."""
     samples = bags.pictures(60)
     outcome = score(bags.write(tmp_path / 'b', samples, storage, truth_of=(19, 49)))
-    assert np.array_equal(outcome.tally.confusion.counts, expected([samples[19], samples[49]]))
+    assert np.array_equal(outcome.evaluator.confusion.counts, expected([samples[19], samples[49]]))
     coverage = outcome.coverage
     assert (coverage.frames_in, coverage.frames_evaluated, coverage.prediction_without_truth) == (60, 2, 58)
     assert coverage.truth_frames == 2 and coverage.truth_without_prediction == 0
@@ -63,10 +63,10 @@ def test_order_of_recording_does_not_matter(tmp_path: Path, monkeypatch) -> None
                                 lambda topic, log, shift=shift: log + (shift if topic == bags.TRUTH else 0))
                    for name, shift in (('early', -hour), ('late', hour)))
     for limit in (1 << 20, 2000, 0):
-        monkeypatch.setattr(shared, 'LIMIT_BYTES', limit)
+        monkeypatch.setattr(single_pass, 'LIMIT_BYTES', limit)
         for path in (tmp_path / 'first', tmp_path / 'last', early, late):
             outcome = score(path)
-            assert np.array_equal(outcome.tally.confusion.counts, expected(samples)), (path, limit)
+            assert np.array_equal(outcome.evaluator.confusion.counts, expected(samples)), (path, limit)
             assert outcome.coverage.frames_evaluated == outcome.coverage.truth_frames == 40
 
 
@@ -99,7 +99,7 @@ def test_unmatched_and_doubled_frames_are_counted(tmp_path: Path) -> None:
         bag.labels(bags.TRUTH, bags.stamp(0), 'camera', samples[1].label)
     outcome = score(tmp_path / 'b')
     coverage = outcome.coverage
-    assert np.array_equal(outcome.tally.confusion.counts, expected([samples[i] for i in (0, 1, 4, 8, 9)]))
+    assert np.array_equal(outcome.evaluator.confusion.counts, expected([samples[i] for i in (0, 1, 4, 8, 9)]))
     assert coverage.frames_in == 8 == 5 + 2 + coverage.dropped_by['duplicate']
     assert (coverage.truth_frames, coverage.truth_without_prediction) == (8, 3)
     assert coverage.prediction_without_truth == 2
@@ -114,7 +114,7 @@ def test_stamps_that_jump_back(tmp_path: Path, monkeypatch) -> None:
     looped = _recorded_at(tmp_path / 'b', source, lambda topic, log: log + 10**12 * (log < bags.stamp(20)))
     monkeypatch.setattr(by_stamp, 'MAX_AHEAD', 12)      # a little more than the slack needs
     outcome = score(looped)
-    assert np.array_equal(outcome.tally.confusion.counts, expected(samples[1:]))
+    assert np.array_equal(outcome.evaluator.confusion.counts, expected(samples[1:]))
     assert outcome.coverage.truth_without_prediction == 0 and not outcome.coverage.problems
 
 
@@ -143,7 +143,7 @@ def test_truth_of_another_size(tmp_path: Path, size, scored: int) -> None:
     outcome = score(tmp_path / 'b')
     assert outcome.coverage.frames_evaluated == scored
     assert outcome.coverage.dropped_by.get('refused', 0) == 3 - scored
-    assert outcome.tally.confusion.counts.sum() == scored * size[0] * size[1]
+    assert outcome.evaluator.confusion.counts.sum() == scored * size[0] * size[1]
     assert any(f'truth {size[1]}x{size[0]}' in text for text in outcome.coverage.problems)
 
 
@@ -155,7 +155,7 @@ def test_truth_of_another_coding(tmp_path: Path) -> None:
         bag.labels(bags.TRUTH, 5, 'camera', np.array(table.ids, np.uint8)[labels])
         bag.labels(bags.LABELS, 5, 'camera', labels)
     right = score(tmp_path / 'b', truth_ids=True)
-    assert right.tally.confusion.counts.trace() == labels.size and not right.coverage.problems
+    assert right.evaluator.confusion.counts.trace() == labels.size and not right.coverage.problems
     wrong = score(tmp_path / 'b')
     assert any('no class' in text for text in wrong.coverage.problems)
 

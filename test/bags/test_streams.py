@@ -13,7 +13,7 @@ import pytest
 
 from enet_ros.bags.reading import open_bag
 from enet_ros.bags.streams import Rosbag2PyStream
-from enet_ros.evaluation import Choice, evaluate_bag
+from enet_ros.evaluation.offline import Choice, evaluate_bag
 
 rosbag2 = pytest.importorskip('rosbags.rosbag2')
 
@@ -87,7 +87,7 @@ def test_ros_reads_the_same(storage: str, tmp_path: Path, monkeypatch) -> None:
     with open_bag(path) as bag:
         assert not isinstance(bag._stream, Rosbag2PyStream)
         assert bag.topics == topics and list(bag.messages([bags.TRUTH, bags.LABELS])) == messages
-    assert evaluate_bag(choice).tally.confusion == by_ros.tally.confusion
+    assert evaluate_bag(choice).evaluator.confusion == by_ros.evaluator.confusion
 
 
 def test_bare_file_has_no_counts(tmp_path: Path) -> None:

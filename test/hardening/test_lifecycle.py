@@ -19,8 +19,8 @@ from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.node import Node  # noqa: E402
 from sensor_msgs.msg import Image  # noqa: E402
 
-from enet_ros.nodes.runtime import Stop  # noqa: E402
-from enet_ros.nodes.segmentation_node import SegmentationNode  # noqa: E402
+from enet_ros.nodes.common.main import Stop  # noqa: E402
+from enet_ros.nodes.segmentation.node import SegmentationNode  # noqa: E402
 from enet_ros.segmenter import Segmenter  # noqa: E402
 
 CONFIGURE, CLEANUP, ACTIVATE, DEACTIVATE = 1, 2, 3, 4

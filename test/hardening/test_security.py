@@ -11,7 +11,7 @@ from enet_ros.resources import find
 
 rclpy = pytest.importorskip('rclpy')
 
-from enet_ros.soak.processes import Child  # noqa: E402
+from enet_ros.rigs.processes import Child  # noqa: E402
 
 NODES = ('segmentation_node', 'latency_node', 'evaluation_node', 'playback_node')
 # Allowed without being there in this test: other transports, what needs vision_msgs, sim time, step pace.

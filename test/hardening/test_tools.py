@@ -1,13 +1,12 @@
 """Paths that are no files of the expected kind, given to every tool: one line, exit code 2, no waiting."""
 
-import importlib
 import os
 from pathlib import Path
 from typing import Any, Dict, List
 
 import pytest
 
-from enet_ros.__main__ import EXECUTABLES
+from enet_ros.__main__ import load
 from enet_ros.errors import InputError
 from enet_ros.files import open_regular, read_bytes
 
@@ -38,9 +37,9 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> List[str]:
 @pytest.mark.parametrize('tool', sorted(TOOLS))
 def test_one_line_and_code_two(tool: str, hostile: List[str], tmp_path: Path, capsys: Any) -> None:
     """Whatever the path is, the tool says what is wrong with it and ends."""
-    module = importlib.import_module('enet_ros.' + EXECUTABLES[tool][0])
+    main = load(tool)
     for path in hostile:
-        code = module.main([argument.format(path, out=tmp_path / 'out') for argument in TOOLS[tool]])
+        code = main([argument.format(path, out=tmp_path / 'out') for argument in TOOLS[tool]])
         lines = [line for line in capsys.readouterr().err.splitlines() if line.strip()]
         assert code == 2 and len(lines) == 1 and lines[0].startswith('error: '), (path[:100], code, lines)
     assert not (Path(hostile[0]).parent / 'executed').exists()

@@ -45,9 +45,10 @@ def test_every_used_argument_is_declared(tree):
 
 def test_parameters_and_topics_are_the_nodes_own(tree):
     pytest.importorskip('rclpy')
-    from enet_ros.nodes import evaluation_parameters, playback_parameters
-    known = {'evaluation_node': set(evaluation_parameters.PARAMETERS) | {'use_sim_time'},
-             'playback_node': set(playback_parameters.PARAMETERS) | {'use_sim_time'}}
+    from enet_ros.nodes.evaluation.parameters import PARAMETERS as EVALUATION
+    from enet_ros.nodes.playback.parameters import PARAMETERS as PLAYBACK
+    known = {'evaluation_node': set(EVALUATION) | {'use_sim_time'},
+             'playback_node': set(PLAYBACK) | {'use_sim_time'}}
     found = {}
     for call in calls(tree, 'Node'):
         keywords = {keyword.arg: keyword.value for keyword in call.keywords}

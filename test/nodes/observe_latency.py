@@ -14,7 +14,7 @@ import time
 from typing import Any, List
 
 from enet_ros.metrics.percentiles import percentiles
-from enet_ros.soak.processes import Child
+from enet_ros.rigs.processes import Child
 
 SKIPPED = 500
 

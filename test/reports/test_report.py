@@ -16,7 +16,7 @@ import pytest
 
 from enet_ros.classes import ClassTable
 from enet_ros.errors import InputError
-from enet_ros.evaluation import Coverage, Evaluation, Frame, evaluate
+from enet_ros.evaluation.offline import Coverage, Evaluation, Frame, evaluate
 from enet_ros.reports import charts, comparison, html, pictures, tables, text
 from enet_ros.reports.frames import FrameCsv
 
@@ -82,7 +82,7 @@ class Page(HTMLParser):
 
 def test_page_says_what_was_measured(outcome):
     result = outcome.to_json()
-    page = Page(html.render(result, outcome.tally.gallery))
+    page = Page(html.render(result, outcome.evaluator.examples))
     assert '{:.1f} %'.format(100 * result['mean_iou']) in page.text
     low, high = result['intervals']['mean_iou']
     assert f'{100 * low:.1f} to {100 * high:.1f}, 95 % interval' in page.text
@@ -92,13 +92,13 @@ def test_page_says_what_was_measured(outcome):
     assert '24 frames evaluated of 24 in' in page.text
     assert 'enet_ros evaluate_dataset x' in page.text and 'Beside the paper' in page.text
     assert page.images == 12 * 4
-    worst = outcome.tally.gallery.worst[0].frame.name
+    worst = outcome.evaluator.examples.worst[0].frame.name
     assert re.search(r'Worst frames.*?(frame \d+) in drive', page.text).group(1) == worst
     assert page.text.index('Worst frames') < page.text.index('Best frames')
 
 
 def test_page_stands_alone(outcome):
-    text_ = html.render(outcome.to_json(), outcome.tally.gallery)
+    text_ = html.render(outcome.to_json(), outcome.evaluator.examples)
     page = Page(text_)
     assert all(link.startswith('data:image/') for link in page.links)
     assert 'http' not in re.sub(r'http-equiv', '', text_)
@@ -114,7 +114,7 @@ def test_names_from_outside_cannot_break_out(outcome):
     result['confusion']['classes']['mappings'] = {}
     result['problems'] = [{'text': evil, 'count': 2}]
     latency = {'latency_ms': {'p50': 1.0}}
-    page = html.render(result, outcome.tally.gallery, evil, latency, outcome.to_json(), evil)
+    page = html.render(result, outcome.evaluator.examples, evil, latency, outcome.to_json(), evil)
     assert '<script' not in page
     Page(page)
 
@@ -145,7 +145,7 @@ def test_nothing_evaluated_is_said_and_not_scored():
 
 
 def test_result_that_went_through_json_with_nulls_renders(tmp_path):
-    from enet_ros.tools.cli import write_json
+    from enet_ros.json_files import write_json
     outcome = evaluation(3, classes=4)      # seven classes are absent
     write_json(tmp_path / 'a.json', outcome.to_json())
     result = json.loads((tmp_path / 'a.json').read_text())
@@ -267,7 +267,7 @@ def test_unwritable_report_is_told(outcome):
 @pytest.mark.parametrize('width', [412, 1280])
 def test_browser_shows_it_without_sideways_scrolling(outcome, tmp_path, width):
     path = tmp_path / 'report.html'
-    html.write_report(path, outcome.to_json(), outcome.tally.gallery, other=outcome.to_json())
+    html.write_report(path, outcome.to_json(), outcome.evaluator.examples, other=outcome.to_json())
     # The page itself runs no script: a wrapper beside it measures it, as a visitor's window would.
     (tmp_path / 'wrapper.html').write_text(
         f'<iframe id=f width={width} height=900 src=report.html></iframe><pre id=o></pre><script>'

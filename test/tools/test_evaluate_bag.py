@@ -159,7 +159,7 @@ def test_damaged_bag_is_scored_and_told(tmp_path: Path, capsys) -> None:
 def test_bad_input_is_one_line_and_code_2(arguments, bag: Path, capsys, monkeypatch) -> None:
     """No traceback whatever is asked for."""
     if '--scheduler' in arguments:
-        monkeypatch.setattr('enet_ros.sharding.CLUSTER_TIMEOUT', '1s')
+        monkeypatch.setattr('enet_ros.evaluation.sharding.CLUSTER_TIMEOUT', '1s')
     assert main([argument.format(bag=bag) for argument in arguments]) == 2
     error = capsys.readouterr().err
     assert 'Traceback' not in error and error.splitlines()[-1].startswith('error: ')

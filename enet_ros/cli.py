@@ -1,0 +1,70 @@
+"""What every tool shares: exit codes, arguments, a progress bar."""
+
+import argparse
+import functools
+import os
+from pathlib import Path
+import sys
+from typing import Any, Callable, Iterable, Iterator, List, Optional, TypeVar
+
+from .errors import InputError
+
+T = TypeVar('T')
+EXIT_INPUT = 2          # bad input, as argparse itself
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, as a shell
+
+Main = Callable[[Optional[List[str]]], Optional[int]]
+
+
+class _Help(argparse.ArgumentDefaultsHelpFormatter):
+    """Shows defaults where there are any."""
+
+    def _get_help_string(self, action: argparse.Action) -> Optional[str]:
+        if action.default is None or action.default is False:
+            return action.help
+        return super()._get_help_string(action)
+
+
+def parser(name: str, description: str, **options: Any) -> argparse.ArgumentParser:
+    """Return an argument parser that shows defaults and has ``--json FILE``."""
+    options.setdefault('formatter_class', _Help)
+    made = argparse.ArgumentParser(prog=f'enet_ros {name}', description=description, **options)
+    made.add_argument('--json', metavar='FILE', type=Path, default=argparse.SUPPRESS,
+                      help='write the result for machines')
+    return made
+
+
+def guard(main: Main) -> Callable[..., int]:
+    """Turn InputError and OSError into a line on stderr and exit code 2, Ctrl-C into 130, None into 0."""
+    @functools.wraps(main)
+    def guarded(argv: Optional[List[str]] = None) -> int:
+        try:
+            return main(argv) or 0
+        except InputError as error:
+            print(f'error: {" ".join(str(error).split())}', file=sys.stderr)
+            return EXIT_INPUT
+        except KeyboardInterrupt:
+            print('interrupted', file=sys.stderr)
+            return EXIT_INTERRUPTED
+        except BrokenPipeError:     # the reader of our output went away, as `| head` does
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        except OSError as error:    # a name too long, a disk that is full, a folder that may not be read
+            print(f'error: {_named(error)}', file=sys.stderr)
+            return EXIT_INPUT
+    return guarded
+
+
+def _named(error: OSError) -> str:
+    """Say in one line which file the operating system refused, and why."""
+    text = error.strerror or type(error).__name__
+    return ' '.join((f'{error.filename}: {text}' if error.filename else text).split())
+
+
+def progress(items: Iterable[T], description: str, total: Optional[int] = None,
+             unit: str = 'frame') -> Iterator[T]:
+    """Iterate with a progress bar on stderr: rate and time left; sparse lines where it is no terminal."""
+    from tqdm import tqdm
+    terminal = sys.stderr.isatty()
+    return iter(tqdm(items, desc=description, total=total, unit=unit, dynamic_ncols=True,
+                     mininterval=0.1 if terminal else 10.0, disable=None if terminal else False))

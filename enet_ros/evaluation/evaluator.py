@@ -1,0 +1,180 @@
+"""Everything that is scored about a run of frames, frame by frame, in bounded memory and mergeable.
+
+`Evaluator` is what evaluation of a bag, of a data set, of label files and of a live replay have in common:
+
+    evaluator = Evaluator(predicted=segmenter.classes, true=dataset.classes)
+    for ...:
+        frame = evaluator.add(labels, truth, name, sequence, stamp, image=image)    # FrameScore, for a CSV
+    result = evaluator.result()                 # the scores, by the keys that the tools' JSON uses
+    evaluator.examples                           # the best and worst frames, for a report
+    Evaluator.restore(result['parts'])          # from a JSON file, to merge shards: evaluator.merge(other)
+"""
+
+from typing import Any, Dict, Mapping, Optional, Tuple
+
+import cv2
+import numpy as np
+
+from ..classes import ClassTable
+from ..errors import InputError
+from ..metrics import bootstrap, scores
+from ..metrics.boundary import BoundaryCounts
+from ..metrics.confusion import ConfusionMatrix
+from ..metrics.instance import CITYSCAPES_MEMBERS, CITYSCAPES_SIZES, InstanceCounts
+from ..metrics.temporal import TemporalConsistency
+from .examples import Examples, FrameScore, Picture
+
+MAX_GAP = 0.2       # seconds; frames further apart are not consecutive
+
+
+class Evaluator:
+    """Scores of predictions against truth, in the coarser of their two codings."""
+
+    def __init__(self, predicted: ClassTable, true: ClassTable, label_ids: bool = False,
+                 boundary: bool = True, flow: bool = False, examples: int = 6) -> None:
+        """Begin without frames.
+
+        `predicted` and `true` are the class tables of the label images; InputError where they cannot be
+        compared. With `label_ids` predictions hold the data set's own file values (Cityscapes' labelIds)
+        instead of class indices. `boundary` adds boundary IoU; `flow` measures temporal consistency by
+        optical flow where there is no truth to measure it by (slow). `examples` best and worst frames
+        are kept for a report.
+        """
+        self.predicted, self.true = predicted, true
+        common = predicted.mapping_to(true)
+        self.classes = common.classes
+        codes = predicted.id_table() if label_ids else np.arange(256, dtype=np.uint8)
+        self._prediction_lut, self._truth_lut = common.source[codes], common.target
+        self.confusion = ConfusionMatrix(len(self.classes))
+        self.blocks = bootstrap.BlockCounts()
+        self.boundary = BoundaryCounts(len(self.classes)) if boundary else None
+        self.temporal = TemporalConsistency(len(self.classes))
+        cityscapes = true.name == 'cityscapes'
+        self.instances = InstanceCounts(
+            self.classes, self._prediction_lut, common.target[true.id_table()] if cityscapes else None,
+            CITYSCAPES_MEMBERS if label_ids and cityscapes else None)
+        self.frames = 0
+        self.examples = Examples(examples)
+        self._flow = flow
+        self._last: Tuple[str, Optional[float]] = ('', None)
+
+    def add(self, prediction: np.ndarray, truth: np.ndarray, name: str = '', sequence: str = '',
+            stamp: Optional[float] = None, image: Optional[Picture] = None,
+            instances: Optional[np.ndarray] = None) -> FrameScore:
+        """Score the next frame.
+
+        `prediction` and `truth` are (H, W) uint8 labels, `image` (H, W, 3) uint8 RGB for the examples and
+        the flow (or a function that gets it, called where it is needed), `instances` (H, W) int as in
+        datasets.Sample. InputError where sizes differ; the frame is then not counted.
+        """
+        if instances is not None and instances.shape != truth.shape:
+            raise InputError(f'instances are {instances.shape} and truth {truth.shape}: score both at the '
+                             'same size')
+        raw, prediction = prediction, self._apply(self._prediction_lut, prediction)
+        truth = self._apply(self._truth_lut, truth)
+        counts = self.confusion.update(prediction, truth)
+        self.frames += 1
+        self.blocks.add(sequence, counts, name, stamp)
+        if self.boundary is not None:
+            self.boundary.update(prediction, truth)
+        if instances is not None:
+            self.instances.update(raw, truth, instances)
+        frame = FrameScore(name, sequence, stamp, int(counts.sum()), float(scores.mean_iou(counts)),
+                           float(scores.global_accuracy(counts)),
+                           self._flips(prediction, truth, image, sequence, stamp))
+        self.examples.offer(frame, image, truth, prediction)
+        return frame
+
+    def pass_by(self, prediction: np.ndarray, sequence: str = '', stamp: Optional[float] = None,
+                image: Optional[np.ndarray] = None) -> None:
+        """Take a frame without truth: only its consistency with the frame before can be measured."""
+        self._flips(self._apply(self._prediction_lut, prediction), None, image, sequence, stamp)
+
+    def _flips(self, prediction: np.ndarray, truth: Optional[np.ndarray], image: Optional[Picture],
+               sequence: str, stamp: Optional[float]) -> float:
+        last_sequence, last_stamp = self._last
+        far = stamp is not None and last_stamp is not None and not 0 < stamp - last_stamp <= MAX_GAP
+        if sequence != last_sequence or far:
+            self.temporal.reset()
+        self._last = (sequence, stamp)
+        picture = image if self._flow else None
+        rate = self.temporal.update(prediction, truth, picture() if callable(picture) else picture)
+        return float('nan') if rate is None else rate
+
+    @staticmethod
+    def _apply(lut: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        if labels.dtype != np.uint8 or labels.ndim != 2:
+            raise InputError(f'a label image must be (height, width) uint8, not {labels.shape} '
+                             f'{labels.dtype}')
+        return cv2.LUT(labels, lut) if labels.size else labels
+
+    def merge(self, other: 'Evaluator') -> 'Evaluator':
+        """Add another part's frames to this one, after them; return self."""
+        if (other.predicted.names, other.true.names) != (self.predicted.names, self.true.names):
+            raise InputError(f"results of '{self.predicted.name}' against '{self.true.name}' and of "
+                             f"'{other.predicted.name}' against '{other.true.name}' cannot be merged")
+        if (self.boundary is None) != (other.boundary is None):
+            raise InputError('results with and without boundary IoU cannot be merged: use one for all parts')
+        for name in ('confusion', 'blocks', 'boundary', 'temporal', 'instances', 'examples'):
+            if getattr(self, name) is not None:
+                getattr(self, name).merge(getattr(other, name))
+        self.frames += other.frames
+        return self
+
+    def result(self, absent: str = 'skip', resamples: int = 1000) -> Dict[str, Any]:
+        """Return all scores as a dictionary for JSON.
+
+        Keys: those of `ConfusionMatrix.scores` and, where there is something to say, of
+        `InstanceCounts.scores` (with `instance_sizes`, the averages that weigh: 'Cityscapes' for that
+        benchmark, or 'measured' in these frames), `BoundaryCounts.scores`; `frames_evaluated`, `coding`
+        (the tables of prediction, truth and scores), `intervals` (see bootstrap.intervals), `temporal`,
+        `confusion` ({'classes': ..., 'counts': ...}), `timeline` (IoU over time) and `parts` (what `restore`
+        reads).
+        """
+        result: Dict[str, Any] = {'frames_evaluated': self.frames}
+        result.update(self.confusion.scores(self.classes, absent))
+        if self.boundary is not None:
+            result.update(self.boundary.scores(self.classes))
+        if self.instances.count.any():
+            official = self.true.name == self.classes.name == 'cityscapes'
+            result.update(self.instances.scores(CITYSCAPES_SIZES if official else None),
+                          instance_sizes='Cityscapes' if official else 'measured')
+        result['temporal'] = self.temporal.scores()
+        result['intervals'] = bootstrap.intervals(self.blocks, self.classes.names, resamples=resamples)
+        result['coding'] = {'prediction': self.predicted.name, 'truth': self.true.name,
+                            'scores': self.classes.name}
+        result['confusion'] = {'classes': self.classes.to_dict(), 'counts': self.confusion.counts.tolist()}
+        result['timeline'] = [
+            {'sequence': block.sequence, 'name': block.name, 'stamp': block.stamp, 'frames': block.frames,
+             'mean_iou': float(scores.mean_iou(block.counts)),
+             'global_accuracy': float(scores.global_accuracy(block.counts))} for block in self.blocks.blocks]
+        result['parts'] = self.to_dict()
+        return result
+
+    def to_dict(self) -> Dict[str, Any]:
+        """Return what `restore` reads: all counts as plain types. The examples's pictures stay behind."""
+        return {'version': 1, 'predicted': self.predicted.to_dict(), 'true': self.true.to_dict(),
+                'frames': self.frames, 'confusion': self.confusion.counts.tolist(),
+                'blocks': self.blocks.to_list(), 'instances': self.instances.to_dict(),
+                'boundary': None if self.boundary is None else self.boundary.counts.tolist(),
+                'temporal': [self.temporal.counts.tolist(), self.temporal.pairs.tolist()]}
+
+    @classmethod
+    def restore(cls, data: Mapping[str, Any], origin: str = 'result') -> 'Evaluator':
+        """Take the counts of `to_dict` up again, to merge or score; InputError names `origin`."""
+        try:
+            evaluator = cls(ClassTable.from_dict(data['predicted']), ClassTable.from_dict(data['true']),
+                        boundary=data['boundary'] is not None)
+            evaluator.frames = int(data['frames'])
+            evaluator.confusion.merge(ConfusionMatrix.from_counts(data['confusion']))
+            evaluator.blocks = bootstrap.BlockCounts.restore(data['blocks'])
+            shape = evaluator.confusion.counts.shape
+            if any(block.counts.shape != shape for block in evaluator.blocks.blocks):
+                raise ValueError('its blocks have another number of classes')
+            evaluator.instances = InstanceCounts.restore(evaluator.classes, data['instances'])
+            if evaluator.boundary is not None:
+                evaluator.boundary.counts[:] = data['boundary']
+            evaluator.temporal.counts[:], evaluator.temporal.pairs[:] = data['temporal']
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise InputError(f'{origin}: no result of an evaluation that could be merged: {error}') from None
+        return evaluator

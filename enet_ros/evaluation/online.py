@@ -1,0 +1,168 @@
+"""Live scoring: predictions and truth joined by exact stamp as they arrive, every frame accounted for."""
+
+from collections import OrderedDict
+from typing import Any, Dict, Optional
+
+import numpy as np
+
+from ..errors import InputError
+from ..timing import DROP_REASONS, SEGMENTED, FrameTiming
+from .evaluator import Evaluator
+from .examples import FrameScore
+
+# Stamps (not images) remembered, to know a repeated frame and why a frame has no prediction: hours of video.
+_REMEMBERED = 200000
+
+
+class LiveEvaluation:
+    """A evaluator fed by two streams of label images whose members find each other by stamp.
+
+    Every truth ends up as evaluated, as `truth_without_prediction` (by the reason for which the
+    segmentation node dropped it, where its timing was heard) or as refused; every prediction likewise.
+    A stamp that was evaluated or waits already is a repetition (a bag has looped): it is counted, and
+    not scored again.
+    """
+
+    def __init__(self, evaluator: Evaluator, depth: int = 120, announced: int = 0) -> None:
+        """Wait with at most `depth` images of each stream for their counterparts.
+
+        `announced` is how many annotations there are where that is known (a folder), 0 elsewhere; those
+        that no frame asked for are then told as 'not_seen'.
+        """
+        self.evaluator = evaluator
+        self._announced = announced
+        self.predictions = self.truths = self.repeated = 0
+        self.refused: Dict[str, int] = {}
+        self._predictions = _Pending(depth)
+        self._truths = _Pending(depth)
+        self._images = _Pending(depth)
+        self._unmatched: Dict[str, int] = {}    # truth that was given up, by reason
+        self._unused = 0                        # predictions that were given up
+        self._outcomes: 'OrderedDict[int, str]' = OrderedDict()
+        self._counted: Dict[str, int] = {}
+        self._evaluated: 'OrderedDict[int, None]' = OrderedDict()
+
+    def image(self, stamp_ns: int, image: np.ndarray) -> None:
+        """Take a camera image, (H, W, 3) uint8 RGB, for the examples."""
+        self._images.put(stamp_ns, image)
+
+    def timing(self, timing: FrameTiming) -> None:
+        """Take what the segmentation node says became of a frame."""
+        self._counted[timing.outcome] = self._counted.get(timing.outcome, 0) + 1
+        _remember(self._outcomes, timing.stamp_ns, timing.outcome)
+
+    def prediction(self, stamp_ns: int, labels: np.ndarray, frame_id: str = '') -> Optional[FrameScore]:
+        """Take a label image of the segmentation node; return the score if its truth was waiting."""
+        if stamp_ns in self._evaluated or stamp_ns in self._predictions:
+            self.repeated += 1
+            return None
+        self.predictions += 1
+        truth = self._truths.take(stamp_ns)
+        if truth is not None:
+            return self._score(stamp_ns, labels, truth, frame_id)
+        self._unused += self._predictions.put(stamp_ns, labels) is not None
+        return None
+
+    def truth(self, stamp_ns: int, labels: np.ndarray, frame_id: str = '') -> Optional[FrameScore]:
+        """Take an annotation; return the score if its prediction was waiting."""
+        if stamp_ns in self._evaluated or stamp_ns in self._truths:
+            self.repeated += 1
+            return None
+        self.truths += 1
+        prediction = self._predictions.take(stamp_ns)
+        if prediction is not None:
+            return self._score(stamp_ns, prediction, labels, frame_id)
+        given_up = self._truths.put(stamp_ns, labels)
+        if given_up is not None:
+            self._give_up(given_up)
+        return None
+
+    def refuse(self, reason: str) -> None:
+        """Count an image that could not be read, or a pair that could not be scored ('other_size')."""
+        self.refused[reason] = self.refused.get(reason, 0) + 1
+
+    def _score(self, stamp_ns: int, prediction: np.ndarray, truth: np.ndarray,
+               frame_id: str) -> Optional[FrameScore]:
+        _remember(self._evaluated, stamp_ns, None)
+        name = '{}.{:09d}'.format(*divmod(stamp_ns, 10**9))
+        try:
+            return self.evaluator.add(prediction, truth, name, frame_id, stamp_ns / 1e9,
+                                  self._images.take(stamp_ns))
+        except InputError:
+            self.refuse('other_size')
+            return None
+
+    def _give_up(self, stamp_ns: int) -> None:
+        reason = self._reason(stamp_ns)
+        self._unmatched[reason] = self._unmatched.get(reason, 0) + 1
+
+    def _reason(self, stamp_ns: int) -> str:
+        outcome = self._outcomes.get(stamp_ns, 'not_seen' if self._counted else 'unknown')
+        return 'label_lost' if outcome == SEGMENTED else outcome
+
+    def coverage(self) -> Dict[str, Any]:
+        """Return what became of every frame so far; what still waits for its counterpart counts as without.
+
+        `frames_in` to `dropped_by` are None where no timing was heard. `truth_without_prediction_by`
+        names the drop's reason, 'label_lost' where the node says it was segmented, 'not_seen' where it
+        never met the image, 'unknown' without timing.
+        """
+        without = dict(self._unmatched)
+        for stamp_ns in self._truths:
+            reason = self._reason(stamp_ns)
+            without[reason] = without.get(reason, 0) + 1
+        if self._announced > self.truths:
+            without['not_seen'] = without.get('not_seen', 0) + self._announced - self.truths
+        heard = bool(self._counted)
+        dropped = {reason: self._counted.get(reason, 0) for reason in DROP_REASONS}
+        return {
+            'frames_in': sum(self._counted.values()) if heard else None,
+            'frames_segmented': self._counted.get(SEGMENTED, 0) if heard else None,
+            'frames_dropped': sum(dropped.values()) if heard else None,
+            'dropped_by': dropped if heard else None,
+            'frames_evaluated': self.evaluator.frames,
+            'predictions': self.predictions, 'truth_frames': max(self.truths, self._announced),
+            'truth_without_prediction': sum(without.values()), 'truth_without_prediction_by': without,
+            'prediction_without_truth': self._unused + len(self._predictions),
+            'repeated': self.repeated, 'refused': dict(self.refused), 'matching': {'by': 'stamp'}}
+
+    def summary(self) -> Dict[str, Any]:
+        """Return the running score beside its coverage: small, for a topic."""
+        score = self.evaluator.confusion.scores(self.evaluator.classes)
+        return dict({name: score[name] for name in (
+            'mean_iou', 'class_iou', 'global_accuracy', 'class_average_accuracy')}, **self.coverage())
+
+    def result(self, absent: str = 'skip') -> Dict[str, Any]:
+        """Return everything: the evaluator's result and the coverage."""
+        return dict(self.evaluator.result(absent), **self.coverage())
+
+
+class _Pending:
+    """Images by stamp, at most `depth`; the oldest gives way."""
+
+    def __init__(self, depth: int) -> None:
+        self._depth = depth
+        self._images: 'OrderedDict[int, np.ndarray]' = OrderedDict()
+
+    def put(self, stamp_ns: int, image: np.ndarray) -> Optional[int]:
+        """Keep an image; return the stamp of the one that gave way."""
+        self._images[stamp_ns] = image
+        return self._images.popitem(last=False)[0] if len(self._images) > self._depth else None
+
+    def take(self, stamp_ns: int) -> Optional[np.ndarray]:
+        return self._images.pop(stamp_ns, None)
+
+    def __contains__(self, stamp_ns: int) -> bool:
+        return stamp_ns in self._images
+
+    def __iter__(self) -> Any:
+        return iter(self._images)
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+
+def _remember(stamps: 'OrderedDict[int, Any]', stamp_ns: int, value: Any) -> None:
+    stamps[stamp_ns] = value
+    if len(stamps) > _REMEMBERED:
+        stamps.popitem(last=False)

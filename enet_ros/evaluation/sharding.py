@@ -1,0 +1,131 @@
+"""An evaluation cut into parts: in this process, in several, or on a Dask cluster.
+
+Each part reads its own frames from the bag and gives back counts, not pixels. Merging adds integers, so
+that the confusion matrix does not depend on how the work was cut.
+"""
+
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import lru_cache
+import multiprocessing
+import signal
+import sys
+from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+
+from ..bags.matching import Choice, frame_topic
+from ..bags.reading import open_bag
+from ..classes import ClassTable
+from ..errors import InputError
+from ..segmenter import Segmenter
+from .examples import FrameScore
+from .offline import Evaluation, evaluate_bag, provenance
+
+MIN_FRAMES = 8      # fewer are not worth a part of their own
+CLUSTER_TIMEOUT = '20s'     # within which a scheduler answers
+
+
+class Job(NamedTuple):
+    """A part of an evaluation in plain types, ready to travel.
+
+    `segmenter` are the arguments of `Segmenter.open` (empty where predictions are scored, which are then
+    coded as the class table `predicted`); `options` go to `Evaluator`; `rows` keeps every frame's score.
+    """
+
+    choice: Choice
+    segmenter: Tuple[Tuple[str, Any], ...] = ()
+    predicted: Optional[str] = None
+    options: Tuple[Tuple[str, Any], ...] = ()
+    rows: bool = False
+
+
+class Part(NamedTuple):
+    """What a job gives back."""
+
+    evaluation: Evaluation
+    rows: List[FrameScore]
+
+
+def run(job: Job, on_frame: Optional[Callable[[FrameScore], None]] = None,
+        watch: Optional[Callable[[Iterable[Any]], Iterable[Any]]] = None) -> Part:
+    """Do a job here; `watch` may wrap the frames, to show progress."""
+    segmenter = _segmenter(job.segmenter) if job.segmenter else None
+    predicted = ClassTable.load(job.predicted) if job.predicted else None
+    rows: List[FrameScore] = []
+    outcome = evaluate_bag(job.choice, segmenter, predicted, watch=watch,
+                           on_frame=on_frame or (rows.append if job.rows else None), **dict(job.options))
+    outcome.provenance = provenance(segmenter)
+    return Part(outcome, rows)
+
+
+@lru_cache(maxsize=1)
+def _segmenter(arguments: Tuple[Tuple[str, Any], ...]) -> Segmenter:
+    """Open a segmenter once per process."""
+    return Segmenter.open(**dict(arguments))
+
+
+def cut(job: Job, parts: int) -> List[Job]:
+    """Cut a job into at most `parts` of consecutive frames; a bag that is damaged stays whole.
+
+    (Where frames are missing nobody knows beforehand how many there are in the rest.)
+    """
+    with open_bag(job.choice.bag) as bag:
+        count = -1 if bag.damaged else bag.topics[frame_topic(bag, job.choice)].count
+    parts = min(parts, count // MIN_FRAMES)
+    if parts < 2:
+        return [job]
+    edges = [count * part // parts for part in range(parts)] + [None]
+    return [job._replace(choice=job.choice._replace(start=start, stop=stop))
+            for start, stop in zip(edges, edges[1:])]
+
+
+def run_in_processes(jobs: Sequence[Job], workers: int) -> Iterator[Part]:
+    """Do jobs in processes of their own, in order; InputError where one of them dies."""
+    # Not forked: engines have threads. (Python 3.6 cannot.)
+    options: Dict[str, Any] = {}
+    if sys.version_info >= (3, 7):
+        options = {'mp_context': multiprocessing.get_context('spawn'), 'initializer': _die_at_once}
+    pool = ProcessPoolExecutor(workers, **options)
+    try:
+        for part in pool.map(run, jobs):
+            yield part
+    except BrokenProcessPool:
+        raise InputError('a worker process died, out of memory perhaps: try a smaller --jobs') from None
+    except BaseException:       # Ctrl-C, or a part that failed: nobody waits for the others
+        for child in multiprocessing.active_children():
+            child.terminate()
+        raise
+    finally:
+        pool.shutdown()
+
+
+def _die_at_once() -> None:
+    """Let Ctrl-C end a worker without a word; the parent has the last one."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def run_on_cluster(jobs: Sequence[Job], scheduler: str) -> Iterator[Part]:
+    """Do jobs on the Dask cluster of a scheduler ('tcp://host:8786'); its workers see bag and weights.
+
+    InputError where Dask is not installed or the scheduler does not answer.
+    """
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise InputError(f'--scheduler needs Dask (pip install distributed): {error}') from None
+    try:
+        client = Client(scheduler, timeout=CLUSTER_TIMEOUT)
+    except (OSError, ValueError) as error:
+        raise InputError(f'{scheduler}: no Dask scheduler answers: {error}') from None
+    with client:
+        for future in client.map(run, list(jobs), pure=False):
+            yield future.result()
+
+
+def merge(evaluations: Iterable[Evaluation]) -> Evaluation:
+    """Add up parts in their order; the provenance is the first one's. InputError where there are none."""
+    total: Optional[Evaluation] = None
+    for evaluation in evaluations:
+        total = evaluation if total is None else total.merge(evaluation)
+    if total is None:
+        raise InputError('there is nothing to merge')
+    return total

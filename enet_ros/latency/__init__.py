@@ -1,0 +1,1 @@
+"""How late labels are: rows, joins, percentiles, coordinated omission, reports. No ROS in here."""

@@ -1,0 +1,132 @@
+"""A lifecycle node that tells its errors, survives wrong requests and can start itself."""
+
+from typing import Any, Callable
+
+from rclpy.clock import Clock, ClockType
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+
+from ...errors import InputError
+from .main import Stop
+
+SUCCESS = TransitionCallbackReturn.SUCCESS
+FAILURE = TransitionCallbackReturn.FAILURE
+
+
+class ManagedNode(LifecycleNode):
+    """
+    Base of lifecycle nodes: subclasses override `configure`, `activate`, `deactivate` and `release`.
+
+    They may raise: rclpy swallows what a transition raises without a word; here it is logged in one line
+    and the transition fails. `release` frees whatever the other three made and must bear being called in
+    any state.
+    """
+
+    def __init__(self, name: str, stop: Stop, **options: Any) -> None:
+        """Create the node unconfigured."""
+        super().__init__(name, **options)
+        self.stop = stop
+        self.state = 'unconfigured'
+        # A transition that is impossible in the current state raises out of rclpy's service and would end
+        # the node.
+        self._change_state = self._service_change_state.callback
+        self._service_change_state.callback = self._change_state_told
+
+    def configure(self) -> None:
+        """Make what the node needs to work."""
+
+    def activate(self) -> None:
+        """Begin to work; publishers are already enabled."""
+
+    def deactivate(self) -> None:
+        """Stop working; publishers are disabled afterwards."""
+
+    def release(self) -> None:
+        """Free everything that `configure` and `activate` made."""
+
+    def start_by_itself(self) -> None:
+        """Configure and activate once the executor spins; where that fails the node ends with code 2."""
+        def start() -> None:
+            timer.cancel()
+            self.destroy_timer(timer)
+            if self.state != 'unconfigured' or self.stop.is_set():
+                return
+            if self.trigger_configure() != SUCCESS or self.trigger_activate() != SUCCESS:
+                self.stop.request(2)
+        timer = self.create_timer(0.0, start, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Run `configure`; what it made is freed again where it fails."""
+        result = self._told('configure', self.configure)
+        if result != SUCCESS:
+            self._told('clean up', self.release)
+            return result
+        self.state = 'inactive'
+        return super().on_configure(state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Enable publishers, then run `activate`."""
+        super().on_activate(state)
+        result = self._told('activate', self.activate)
+        if result != SUCCESS:
+            self._told('deactivate', self.deactivate)
+            super().on_deactivate(state)
+            return result
+        self.state = 'active'
+        return SUCCESS
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Run `deactivate`, then disable publishers."""
+        result = self._told('deactivate', self.deactivate)
+        self.state = 'inactive'
+        super().on_deactivate(state)
+        return result
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Run `release`."""
+        super().on_cleanup(state)
+        self.state = 'unconfigured'
+        return self._told('clean up', self.release)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Deactivate where active, release, and end the process: a finalized node serves nobody."""
+        self._end()
+        self.stop.request(0)
+        return SUCCESS
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Release everything, so that the node can be configured again."""
+        self._end()
+        self.state = 'unconfigured'
+        return SUCCESS
+
+    def close(self) -> None:
+        """Come to an orderly end from any state; called by `runtime.spin_main`."""
+        self._end()
+
+    def _end(self) -> None:
+        if self.state == 'active':
+            self._told('deactivate', self.deactivate)
+        if self.state != 'finalized':
+            self._told('clean up', self.release)
+        self.state = 'finalized'
+
+    def _told(self, what: str, action: Callable[[], None]) -> TransitionCallbackReturn:
+        try:
+            action()
+            return SUCCESS
+        except InputError as error:
+            if not self.stop.is_set():
+                self.get_logger().error('cannot {}: {}'.format(what, ' '.join(str(error).split())))
+        except Exception as error:
+            self.get_logger().error('cannot {}: {}: {}'.format(
+                what, type(error).__name__, ' '.join(str(error).split())))
+        return FAILURE
+
+    def _change_state_told(self, request: Any, response: Any) -> Any:
+        try:
+            return self._change_state(request, response)
+        except Exception as error:
+            self.get_logger().warning('transition refused in state {}: {}'.format(
+                self.state, ' '.join(str(error).split())[:200]))
+            response.success = False
+            return response

@@ -1,0 +1,1 @@
+"""evaluation_node: live scores while a recording replays."""

@@ -1,0 +1,221 @@
+"""The node of evaluation.py: topics, parameters and files around `metrics.live.LiveEvaluation`."""
+
+import json
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+from diagnostic_msgs.msg import DiagnosticArray
+import numpy as np
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from sensor_msgs.msg import Image
+from std_msgs.msg import String
+from std_srvs.srv import Trigger
+
+from ...errors import InputError
+from ...evaluation.evaluator import Evaluator
+from ...evaluation.examples import FrameScore
+from ...evaluation.offline import provenance
+from ...evaluation.online import LiveEvaluation
+from ...images import to_array
+from ...json_files import plain, write_json
+from ...reports.frames import FrameCsv
+from ...timing import SEGMENTED, FrameTiming, monotonic_ns
+from ...weights import load
+from ..common.camera_subscription import CameraSubscription
+from ..common.log_throttle import ThrottledLogger
+from ..common.main import Stop
+from . import parameters as parameters
+from .status import evaluation_status
+
+MASKS = ('mono8', '8UC1')
+QUEUE = 50      # messages: labels and truth come in bursts where a replay is faster than this node
+
+
+class EvaluationNode(Node):
+    """Scores `labels` against `ground_truth` by exact stamp, and says for how many frames that speaks."""
+
+    def __init__(self, stop: Stop) -> None:
+        super().__init__('evaluation_node')
+        self._stop = stop
+        self._options = parameters.declare(self)
+        self._checkpoint = load(self._options['weights']) if self._options['weights'] else None
+        self._folder = parameters.open_folder(self._options)
+        self._tables = parameters.class_tables(self._options, self._checkpoint, self._folder)
+        self._tell = ThrottledLogger(self.get_logger())
+        self._csv = FrameCsv(self._options['csv']) if self._options['csv'] else None
+        self._last_heard_ns = monotonic_ns()
+        self._heard = False
+        self._closed = False
+        self._live = self._begin()
+        self._connect()
+
+    def _begin(self) -> LiveEvaluation:
+        examples = 6 if self._options['report'] else 0
+        evaluator = Evaluator(*self._tables, boundary=self._options['boundary'], examples=examples)
+        announced = 0
+        if self._folder is not None:
+            self._folder.forget()
+            announced = len(self._folder)
+        return LiveEvaluation(evaluator, self._options['depth'], announced)
+
+    def _connect(self) -> None:
+        topics = [(Image, 'labels', self._on_labels), (DiagnosticArray, 'timing', self._on_timing)]
+        if self._folder is None:
+            topics.append((Image, 'ground_truth', self._on_truth))
+        for kind, topic, callback in topics:
+            self.create_subscription(kind, topic, callback, QUEUE,
+                                     qos_overriding_options=QoSOverridingOptions.with_default_policies())
+        self._camera: Optional[CameraSubscription] = None
+        if self._options['report']:
+            self._camera = CameraSubscription(self, Image, self.resolve_topic_name('image'),
+                                              lambda message, _: self._on_image(message), lambda: None)
+            self._camera.open()
+        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        self._summary = self.create_publisher(String, '~/summary', latched)
+        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        self.create_service(Trigger, '~/save', self._on_save)
+        self.create_service(Trigger, '~/reset', self._on_reset)
+        # The real time, also where the ROS clock is a bag's and stands still.
+        self.create_timer(self._options['period'], self._publish,
+                          clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def _on_labels(self, message: Image) -> None:
+        self._take(message, self._live.prediction, 'labels')
+
+    def _on_truth(self, message: Image) -> None:
+        self._take(message, self._live.truth, 'ground_truth')
+
+    def _take(self, message: Image, receive: Any, topic: str) -> None:
+        self._last_heard_ns, self._heard = monotonic_ns(), True
+        try:
+            labels = _mask(message)
+        except InputError as error:
+            self._live.refuse(topic + '_unreadable')
+            self._tell.warn(f'{topic}: {error}')
+            return
+        stamp_ns, frame_id = stamp_of(message), message.header.frame_id
+        if topic == 'labels':
+            self._truth_from_folder(stamp_ns, frame_id)
+        frame: Optional[FrameScore] = receive(stamp_ns, labels, frame_id)
+        if frame is not None and self._csv is not None:
+            self._csv.write(frame)
+
+    def _truth_from_folder(self, stamp_ns: int, frame_id: str = '') -> None:
+        if self._folder is None:
+            return
+        try:
+            truth = self._folder.find(stamp_ns, frame_id)
+        except InputError as error:
+            self._live.refuse('annotation_unreadable')
+            self._tell.warn(str(error))
+            return
+        if truth is not None:
+            self._live.truth(stamp_ns, truth, frame_id)
+
+    def _on_timing(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            items = [(item.key, item.value) for item in status.values]
+            try:
+                timing = FrameTiming.from_items(status.name, status.message, items)
+            except InputError as error:
+                self._tell.warn(str(error))
+                continue
+            self._live.timing(timing)
+            if timing.outcome != SEGMENTED:
+                # Its annotation, if any, is one without prediction, and the reason is known.
+                self._truth_from_folder(timing.stamp_ns)
+
+    def _on_image(self, message: Image) -> None:
+        try:
+            image, order = to_array(message.data, message.height, message.width, message.encoding,
+                                    message.step, bool(message.is_bigendian))
+        except InputError as error:     # the score does not need it
+            self._tell.warn(f'image: {error}')
+            return
+        self._live.image(stamp_of(message), image if order == 'rgb' else image[..., ::-1])
+
+    def _on_save(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        try:
+            written = self._write()
+            response.success = True
+            response.message = 'mean IoU {:.4f} over {} frames; {}'.format(
+                self._live.summary()['mean_iou'], self._live.evaluator.frames,
+                'written: ' + ', '.join(written) if written else 'parameters output and report name no file')
+        except InputError as error:
+            response.success, response.message = False, str(error)
+        return response
+
+    def _on_reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        response.message = f'{self._live.evaluator.frames} evaluated frames forgotten'
+        self._live, response.success = self._begin(), True
+        return response
+
+    def _publish(self) -> None:
+        """Tell the running score; end where nothing came for as long as the parameter says."""
+        if self._camera is not None:
+            self._camera.follow()
+        summary = self._live.summary()
+        self._summary.publish(String(data=json.dumps(plain(summary))))
+        heard = [self.resolve_topic_name(topic) for topic in ('labels', 'ground_truth')]
+        array = DiagnosticArray(status=[evaluation_status(self.get_name(), summary, *heard)])
+        array.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(array)
+        idle = self._options['exit_after_idle']
+        if idle and self._heard and monotonic_ns() - self._last_heard_ns > idle * 1e9:
+            self._stop.request()
+
+    def result(self) -> Dict[str, Any]:
+        """Return the result as the tools write it: scores, coverage and what makes them reproducible."""
+        result = self._live.result(self._options['absent'])
+        sources = {'source': '{} against {}'.format(
+            self.resolve_topic_name('labels'),
+            self._options['annotations'] or self.resolve_topic_name('ground_truth'))}
+        if self._checkpoint is not None:
+            sources['weights'] = f'{self._checkpoint.origin} (sha256 {self._checkpoint.sha256})'
+        result['provenance'] = provenance(**sources)
+        result['weights'] = sources.get('weights')
+        return result
+
+    def _write(self) -> List[str]:
+        """Write the files that the parameters name; return their names."""
+        result, written = self.result(), []
+        if self._options['output']:
+            write_json(self._options['output'], result)
+            written.append(self._options['output'])
+        if self._options['report']:
+            # Needs Jinja2, which a robot without reports does not.
+            from ...reports.html import write_report
+            write_report(Path(self._options['report']), result, self._live.evaluator.examples)
+            written.append(self._options['report'])
+        return written
+
+    def close(self) -> None:
+        """Say the last word and write the files, once."""
+        if self._closed:
+            return
+        self._closed = True
+        self._publish()
+        if self._csv is not None:
+            self._csv.close()
+        written, summary = self._write(), self._live.summary()
+        self.get_logger().info(
+            'mean IoU {mean_iou:.4f} over {frames_evaluated} frames; truth without prediction: '
+            '{truth_without_prediction}; prediction without truth: {prediction_without_truth}'.format(
+                **summary) + ('; written: ' + ', '.join(written) if written else ''))
+
+
+def _mask(message: Image) -> np.ndarray:
+    """(H, W) uint8 labels of a mono8 or 8UC1 message; InputError for anything else."""
+    if message.encoding not in MASKS:
+        raise InputError(f"encoding is '{message.encoding}': label images are mono8 or 8UC1")
+    # Three equal channels come back, after every length was checked.
+    image, _ = to_array(message.data, message.height, message.width, message.encoding, message.step)
+    return np.ascontiguousarray(image[..., 0])
+
+
+def stamp_of(message: Any) -> int:
+    """Return a message's header stamp in ns."""
+    return int(message.header.stamp.sec) * 10**9 + int(message.header.stamp.nanosec)

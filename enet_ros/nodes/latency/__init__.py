@@ -1,0 +1,1 @@
+"""latency_node: records how late every frame's labels are."""

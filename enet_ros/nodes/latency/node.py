@@ -1,0 +1,195 @@
+"""The node behind latency_node: topics, parameters and files around `metrics.frame_join`."""
+
+from functools import partial
+import os
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile
+from rclpy.task import Future
+from sensor_msgs.msg import Image
+from std_srvs.srv import Trigger
+
+from ...errors import InputError
+from ...latency.health import Limits, Recording, judge
+from ...latency.join import FrameJoin
+from ...latency.rows import FrameRow, RowWriter
+from ...latency.window import LatencyWindow
+from ...timing import FrameTiming, monotonic_ns
+from ...tools.compare_latency import write_report
+from ..common.camera_subscription import FOLLOW_PERIOD, CameraSubscription
+from ..common.log_throttle import ThrottledLogger
+from ..common.main import Stop
+from . import parameters
+from .report_process import ReportProcess
+
+_LEVELS = {'OK': DiagnosticStatus.OK, 'WARN': DiagnosticStatus.WARN, 'ERROR': DiagnosticStatus.ERROR}
+_LONGEST_NAME = 256
+_ONLY_CAMERA = 'camera'     # what segmentation_node calls the one on `image`
+_BURST = 1000        # timings that may wait here: a superseded run of them comes at once
+
+
+class LatencyNode(Node):
+    """Joins ~/timing and ~/labels of a segmentation node into a recording."""
+
+    def __init__(self, stop: Optional[Stop] = None, **options: Any) -> None:
+        """Open the recording and subscribe; InputError where the folder cannot be written."""
+        super().__init__('latency_node', **options)
+        parameters.declare(self)
+        self._cameras = [name.strip('/') for name in self._get('cameras') if name.strip('/')] or ['']
+        self._writer = RowWriter(Path(os.path.expanduser(self._get('output'))).absolute() / 'latency.csv')
+        self._join = FrameJoin(sim_time=bool(self._get('use_sim_time')))
+        self._log = ThrottledLogger(self.get_logger())
+        self._window = LatencyWindow(self._get('window'))
+        self._report = ReportProcess()
+        self._last_frame_ns: Optional[int] = None
+        self._images: List[CameraSubscription] = []
+        self._subscribe()
+        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        self.create_timer(1.0, self._every_second, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        # Often: what a camera sends before it is followed is not observed.
+        self.create_timer(FOLLOW_PERIOD, self._follow_cameras, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        # A group of its own: while a report is being made, frames go on being recorded.
+        self.create_service(Trigger, '~/report', self._on_report,
+                            callback_group=MutuallyExclusiveCallbackGroup())
+        self.add_on_set_parameters_callback(self._on_parameters)
+        self._observe_images(self._get('observe_image'))
+        self.get_logger().info(f'recording {self._timing_topic} to {self._writer.path}')
+
+    def close(self) -> None:
+        """Write what is held, then the summary, histogram and plot."""
+        self._report.stop()
+        self._record(self._join.flush(), monotonic_ns())
+        self._writer.close()
+        try:
+            summary = write_report(self._writer.path, **self._report_options())
+        except (InputError, OSError) as error:
+            self.get_logger().error(f'the recording stands, its summary does not: {error}')
+            return
+        self.get_logger().info(_in_words(summary))
+        for note in summary['notes']:
+            self.get_logger().warning(note)
+
+    def _get(self, name: str) -> Any:
+        return self.get_parameter(name).value
+
+    def _subscribe(self) -> None:
+        node = self._get('segmentation').rstrip('/')
+        self._timing = self.create_subscription(
+            DiagnosticArray, node + '/timing', self._on_timing, QoSProfile(depth=_BURST))
+        self._timing_topic = self.resolve_topic_name(node + '/timing')
+        for camera in self._cameras:
+            self.create_subscription(Image, '/'.join(filter(None, (node, camera, 'labels'))),
+                                     partial(self._on_label, camera or _ONLY_CAMERA), QoSProfile(depth=10))
+
+    def _on_timing(self, message: DiagnosticArray) -> None:
+        now_ns = monotonic_ns()
+        for status in message.status:
+            try:
+                timing = _read_timing(status)
+            except InputError as error:
+                self._log.warn(f'{self._timing_topic}: {error}')
+                continue
+            self._last_frame_ns = now_ns
+            self._record(self._join.timing(timing, now_ns), now_ns)
+
+    def _on_label(self, camera: str, message: Image) -> None:
+        ros_ns, now_ns = self.get_clock().now().nanoseconds, monotonic_ns()
+        self._record(self._join.label(camera, _nanoseconds(message.header.stamp), ros_ns, now_ns), now_ns)
+
+    def _on_image(self, camera: str, message: Image, number: Optional[int]) -> None:
+        self._join.image(camera, _nanoseconds(message.header.stamp), self.get_clock().now().nanoseconds,
+                         monotonic_ns())
+
+    def _record(self, rows: List[FrameRow], now_ns: int) -> None:
+        self._writer.write(rows)
+        for row in rows:
+            self._window.add(row, now_ns)
+
+    def _observe_images(self, wanted: bool) -> None:
+        for subscription in self._images:
+            subscription.close()
+        self._images = []
+        for camera in self._cameras if wanted else ():
+            topic = self.resolve_topic_name('/'.join(filter(None, (camera, 'image'))))
+            received = partial(self._on_image, camera or _ONLY_CAMERA)
+            self._images.append(CameraSubscription(self, Image, topic, received, lambda: None))
+            self._images[-1].open()
+
+    def _on_parameters(self, parameters: List[Parameter]) -> SetParametersResult:
+        for parameter in parameters:
+            problem = parameters.problem(parameter.name, parameter.value)
+            if problem:
+                return SetParametersResult(successful=False, reason=problem)
+            if parameter.name == 'observe_image':
+                self._observe_images(parameter.value)
+        return SetParametersResult(successful=True)
+
+    def _follow_cameras(self) -> None:
+        for subscription in self._images:
+            subscription.follow()
+
+    def _every_second(self) -> None:
+        now_ns = monotonic_ns()
+        self._record(self._join.expire(now_ns), now_ns)
+        silent = None if self._last_frame_ns is None else (now_ns - self._last_frame_ns) / 1e9
+        recording = Recording(str(self._writer.path), self._writer.written, self._writer.lost,
+                              self._writer.error, silent, self.count_publishers(self._timing_topic),
+                              self._timing_topic)
+        limits = Limits(self._get('warn_drop_share'), self._get('warn_delay'), self._get('warn_silence'))
+        health = judge(self._window.describe(now_ns), recording, limits)
+        status = DiagnosticStatus(
+            level=_LEVELS[health.level], name=f'{self.get_name()}: delay', message=health.message,
+            hardware_id=self._get('segmentation'),
+            values=[KeyValue(key=key, value=value) for key, value in health.values.items()])
+        message = DiagnosticArray(status=[status])
+        message.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(message)
+        if self._writer.error:
+            self._log.error(health.message)
+
+    def _report_options(self) -> Dict[str, Any]:
+        return {'camera_rate': self._get('camera_rate') or None, 'longest_gap': self._get('longest_gap'),
+                'plot': self._get('plot'), 'rows_not_recorded': self._writer.lost,
+                'labels_without_timing': self._join.labels_without_timing,
+                'segmentation': self._get('segmentation')}
+
+    async def _on_report(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        """Summarise the recording so far, in a process of its own, and answer when it is written."""
+        future: Future = Future(executor=self.executor)
+        started = self._report.start(write_report, (self._writer.path,), self._report_options(),
+                                     future.set_result, future.set_result)
+        outcome = await future if started else InputError('a report is being made already')
+        response.success = isinstance(outcome, dict)
+        response.message = _in_words(outcome) if response.success else str(outcome)
+        return response
+
+
+def _read_timing(status: DiagnosticStatus) -> FrameTiming:
+    """Return the timing in a status; InputError where it is none."""
+    timing = FrameTiming.from_items(status.name, status.message,
+                                    [(item.key, item.value) for item in status.values[:32]])
+    numbers = [timing.sequence, timing.stamp_ns, timing.received_ros_ns, timing.published_ros_ns or 0]
+    if max(len(timing.camera), len(timing.outcome)) > _LONGEST_NAME or any(
+            not 0 <= number < 2**63 for number in numbers + list(timing.marks.values())):
+        raise InputError(f'timing of camera {timing.camera[:_LONGEST_NAME]!r} is out of range')
+    return timing
+
+
+def _nanoseconds(stamp: Any) -> int:
+    return stamp.sec * 10**9 + stamp.nanosec
+
+
+def _in_words(summary: Dict[str, Any]) -> str:
+    told = summary['latency_ms']
+    return '{}: {} frames, {} segmented, {} dropped, {} missing; delay {}'.format(
+        summary['recording'], summary['frames_in'], summary['frames_segmented'], summary['frames_dropped'],
+        summary['frames_missing'], ', '.join(
+            name + (' insufficient samples' if told[name] is None else f' {told[name]:.1f} ms')
+            for name in ('p50', 'p90', 'p99', 'max')))

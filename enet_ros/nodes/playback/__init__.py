@@ -1,0 +1,1 @@
+"""playback_node: a camera made of a recording."""

@@ -1,0 +1,1 @@
+"""segmentation_node: camera images in, labels and overlays out."""

@@ -1,0 +1,86 @@
+"""A camera for benchmarks: frames made beforehand, sent on schedule, raw or as JPEG."""
+
+import argparse
+import json
+import time
+from typing import Any, List, Optional
+
+import numpy as np
+import rclpy
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from rclpy.signals import SignalHandlerOptions
+from sensor_msgs.msg import CompressedImage, Image
+
+from ...images import encode_jpeg
+from ...nodes.common.fastdds import set_transport_profile
+
+_FRAMES = 4
+_LISTENER_SECONDS = 60.0
+
+
+def messages(height: int, width: int, compressed: bool) -> List[Any]:
+    """Return a few different bgr8 images of smooth shapes and some noise, as a street compresses."""
+    rng = np.random.default_rng(0)
+    rows, columns = np.mgrid[:height, :width]
+    made: List[Any] = []
+    for number in range(_FRAMES):
+        smooth = 127 + 80 * np.sin(rows / 37.0 + number) * np.cos(columns / 53.0)
+        noisy = smooth[..., None] + rng.normal(0, 6, (height, width, 3))
+        image = np.clip(noisy, 0, 255).astype(np.uint8)
+        if compressed:
+            message = CompressedImage(format='bgr8; jpeg compressed bgr8')
+            message.data.frombytes(encode_jpeg(image, 'bgr').data)
+        else:
+            message = Image(height=height, width=width, step=3 * width, encoding='bgr8')
+            message.data.frombytes(image.data)
+        message.header.frame_id = 'camera'
+        made.append(message)
+    return made
+
+
+def send(node: Node, publisher: Any, frames: List[Any], rate: float, seconds: float) -> int:
+    """Publish on a fixed schedule; a slot that was missed is left out. Return how many were sent."""
+    start, sent, slot = time.monotonic(), 0, 0
+    while slot < rate * seconds:
+        wait = start + slot / rate - time.monotonic()
+        if wait > 0:
+            time.sleep(wait)
+        message = frames[sent % len(frames)]
+        message.header.stamp = node.get_clock().now().to_msg()
+        publisher.publish(message)
+        sent += 1
+        slot = max(slot + 1, int((time.monotonic() - start) * rate))
+    return sent
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    """Wait for a subscriber of `image`, send, print ``{"sent": N}``; started by the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('height', type=int)
+    parser.add_argument('width', type=int)
+    parser.add_argument('rate', type=float)
+    parser.add_argument('seconds', type=float)
+    parser.add_argument('--compressed', action='store_true')
+    options = parser.parse_args(argv)
+    set_transport_profile()
+    frames = messages(options.height, options.width, options.compressed)
+    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+    node = Node('benchmark_camera')
+    try:
+        kind, topic = (CompressedImage, 'image/compressed') if options.compressed else (Image, 'image')
+        publisher = node.create_publisher(kind, topic, QoSProfile(depth=1))
+        deadline = time.monotonic() + _LISTENER_SECONDS
+        while publisher.get_subscription_count() == 0 and time.monotonic() < deadline:
+            time.sleep(0.005)
+        print(json.dumps({'sent': send(node, publisher, frames, options.rate, options.seconds)}), flush=True)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        node.destroy_node()
+        rclpy.try_shutdown()
+    return 0
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

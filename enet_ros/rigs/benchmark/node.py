@@ -1,0 +1,131 @@
+"""The whole node over DDS: camera, segmentation_node and latency_node as processes of their own."""
+
+import json
+import os
+from pathlib import Path
+import time
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+
+from ...errors import InputError
+from ...latency.rows import parse_line
+from ..processes import Child, isolate
+
+_START_SECONDS = 60.0
+_TICKS = os.sysconf('SC_CLK_TCK')
+
+
+class Load(NamedTuple):
+    """What a camera sends."""
+
+    size: Tuple[int, int]       # (height, width)
+    rate: float
+    compressed: bool = False
+    overlay: bool = False       # somebody listens to ~/overlay as well
+
+    @property
+    def name(self) -> str:
+        """Short description, as in the table."""
+        return '{}x{} {:g} Hz {}{}'.format(
+            self.size[1], self.size[0], self.rate, 'compressed' if self.compressed else 'raw',
+            ', overlay heard' if self.overlay else '')
+
+
+_CALM = (Load((720, 1280), 10.0), Load((720, 1280), 10.0, overlay=True))     # what own work is read from
+LOADS = _CALM + tuple(Load(size, rate, compressed) for size in ((720, 1280), (1080, 1920))
+                      for compressed in (False, True) for rate in (15.0, 30.0, 60.0))
+QUICK_LOADS = _CALM + (Load((720, 1280), 30.0), Load((720, 1280), 30.0, compressed=True),
+                       Load((1080, 1920), 30.0))
+# Stages of ~/timing between an image's arrival and its labels' departure, waiting and engine apart.
+_OWN_STAGES = ('decoded', 'preprocessed', 'postprocessed', 'published')
+
+
+def measure(load: Load, parameters: Dict[str, Any], folder: Path, seconds: float = 6.0) -> Dict[str, Any]:
+    """Run one load against a fresh node; return its rate, delay, drops, processor time and memory.
+
+    `parameters` are segmentation_node's; `folder` keeps the recording and what each process said.
+    The keys are those of latency_node's summary plus 'sent', 'cores' (processor seconds a second),
+    'memory_mb' (resident, at most), 'first_label_s' (from the start of the process), 'engine_ms' and
+    'own_ms' (medians of inference and of all else that the worker does for a frame).
+    """
+    isolate()
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob('latency*'):
+        old.unlink()
+    parameters = dict(parameters, image_transport='compressed' if load.compressed else 'raw')
+    camera_arguments = [str(load.size[0]), str(load.size[1]), str(load.rate), str(seconds)]
+    children: List[Child] = []
+    try:
+        latency = _start(children, 'enet_ros', [
+            'latency_node', '--ros-args', '-p', f'output:={folder}', '-p', 'plot:=false'], folder)
+        camera = _start(children, 'enet_ros.rigs.benchmark.camera',
+                        camera_arguments + ['--compressed'] * load.compressed, folder)
+        if load.overlay:
+            _start(children, 'enet_ros.rigs.benchmark.listener', ['/segmentation_node/overlay'], folder)
+        started_ns = int(time.time() * 1e9)
+        settings = []
+        for name, value in parameters.items():
+            settings += ['-p', f'{name}:={value}']
+        node = _start(children, 'enet_ros', ['segmentation_node', '--ros-args'] + settings, folder)
+        first_ns = _first_label(folder / 'latency.csv', node)
+        before, since = _processor_seconds(node.pid), time.monotonic()
+        _wait(camera, node, seconds)
+        cores = (_processor_seconds(node.pid) - before) / (time.monotonic() - since)
+        memory = _memory_mb(node.pid)
+        sent = json.loads(camera.log.read_text('utf-8', 'replace').strip().splitlines()[-1])['sent']
+        time.sleep(0.5)     # the last frames' timings are still on their way
+        latency.end()
+        summary: Dict[str, Any] = json.loads((folder / 'latency.json').read_text())
+    finally:
+        for child in reversed(children):
+            child.end()
+    stages = summary['stages_ms']
+    summary.update(load=load.name, sent=sent, cores=cores, memory_mb=memory, overlay=load.overlay,
+                   first_label_s=(first_ns - started_ns) / 1e9, engine_ms=stages['inferred']['p50'],
+                   own_ms=sum(stages[stage]['p50'] for stage in _OWN_STAGES))
+    return summary
+
+
+def _start(children: List[Child], module: str, arguments: List[str], folder: Path) -> Child:
+    name = arguments[0] if module == 'enet_ros' else module.split('.')[-1]
+    log = folder / (name + '.log')
+    if log.exists():
+        log.unlink()
+    children.append(Child(module, arguments, log))
+    return children[-1]
+
+
+def _first_label(recording: Path, node: Child) -> int:
+    """Wait for the first frame that got its label; return when it was published, ROS time in ns."""
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline and node.returncode is None:
+        for line in recording.read_text().splitlines()[1:] if recording.exists() else ():
+            published = _published(line)
+            if published:
+                return published
+        time.sleep(0.02)
+    raise InputError(f'segmentation_node gave no label; see {node.log}')
+
+
+def _published(line: str) -> Optional[int]:
+    try:
+        return parse_line(line).timing.published_ros_ns
+    except ValueError:      # half a line: it is being written
+        return None
+
+
+def _wait(camera: Child, node: Child, seconds: float) -> None:
+    deadline = time.monotonic() + seconds + _START_SECONDS
+    while camera.returncode is None:
+        if node.returncode is not None or time.monotonic() > deadline:
+            raise InputError(f'segmentation_node or its camera ended early; see {node.log}')
+        time.sleep(0.05)
+
+
+def _processor_seconds(pid: int) -> float:
+    fields = Path(f'/proc/{pid}/stat').read_text().rsplit(')', 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def _memory_mb(pid: int) -> float:
+    lines = Path(f'/proc/{pid}/status').read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith('VmHWM'))

@@ -1,0 +1,223 @@
+"""The whole system on this machine: camera, segmentation, delays and scores, each a process, over DDS."""
+
+import argparse
+import json
+import os
+from pathlib import Path
+import signal
+import time
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+
+import cv2
+
+from .. import cli, weights
+from ..classes import ClassTable
+from ..errors import InputError
+from ..json_files import write_json
+from ..nodes.playback.sources import Source, open_source
+from .processes import Processes, isolate
+
+SYNTHETIC = 'synthetic'
+PLAYBACK, SEGMENTATION = 'playback_node', 'segmentation_node'
+EVALUATION, LATENCY = 'evaluation_node', 'latency_node'
+PATIENCE = 120.0        # seconds for a start, and for a frame while the camera plays
+QUIET_SECONDS = 3.0     # without a frame after playback's end: there will be no more
+
+# Taken over from the recordings; the keys are those of every tool.
+FROM_LATENCY = ('frames_in', 'frames_segmented', 'frames_dropped', 'dropped_by', 'rate_hz', 'camera_rate_hz',
+                'latency_ms', 'stages_ms')
+FROM_EVALUATION = ('frames_evaluated', 'truth_without_prediction', 'prediction_without_truth', 'mean_iou',
+                   'class_iou', 'class_average_accuracy', 'global_accuracy')
+
+
+@cli.guard
+def main(argv: Optional[List[str]] = None) -> int:
+    """Run the tool."""
+    options = arguments(argv)
+    # SIGTERM, the end of a CI job say, ends all the processes as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    checkpoint = weights.load(options.weights)
+    source = open_source(options.source)
+    options.truth = truth_classes(source, checkpoint)
+    summary = play(options, source)
+    summary['weights'] = f'{options.weights} (sha256 {checkpoint.sha256})'
+    leave(options, summary, checkpoint)
+    print(in_words(summary))
+    print('look at {}'.format(options.out / 'report.html'))
+    return 0
+
+
+def arguments(argv: Optional[List[str]]) -> argparse.Namespace:
+    """Return the options, paths in full."""
+    parser = cli.parser('demo', __doc__)
+    parser.add_argument('--source', default=SYNTHETIC, metavar='PATH',
+                        help="a rosbag2, a folder or a video; 'synthetic' is the street that ships")
+    parser.add_argument('--weights', metavar='NAME', default=argparse.SUPPRESS,
+                        help='a shipped name or an .npz (default: synthetic for the street, else camvid)')
+    parser.add_argument('--engine', default='auto', help='auto, openvino, torch, tensorrt or opencv')
+    parser.add_argument('--frames', type=_positive(int), default=200, help='how many to play at most')
+    parser.add_argument('--rate', type=_positive(float), default=10.0, metavar='HZ', help="the camera's rate")
+    parser.add_argument('--out', type=Path, default=Path('out/demo'), metavar='FOLDER', help='what it leaves')
+    options = parser.parse_args(argv)
+    options.weights = getattr(options, 'weights', 'synthetic' if options.source == SYNTHETIC else 'camvid')
+    # The nodes run in this folder too, but logs and reports should say where things are.
+    for name in ('source', 'weights'):
+        if os.path.exists(getattr(options, name)):
+            setattr(options, name, os.path.abspath(getattr(options, name)))
+    options.out = options.out.absolute()
+    return options
+
+
+def play(options: argparse.Namespace, source: Source) -> Dict[str, Any]:
+    """Run the processes, follow the frames, write overlay.png; return what the nodes recorded."""
+    isolate()
+    for name in ('evaluation.json', 'overlay.png'):
+        if (options.out / name).exists():
+            (options.out / name).unlink()
+    started = time.monotonic()
+    with Processes(options.out / 'log') as processes:
+        for name, words in nodes(options):
+            processes.start(name, words)
+        # rclpy is imported while the others load.
+        from .watcher import Watcher
+        with Watcher(SEGMENTATION) as watcher:
+            print(f'starting the nodes: {options.weights}, {options.engine}', flush=True)
+            wait_for_recorders(processes, watcher)
+            processes.start(PLAYBACK, ros_arguments(playback(options)))
+            total = min(options.frames, source.count or options.frames)
+            for _ in cli.progress(frames(processes, watcher), 'segmenting', total=total):
+                pass
+            picture = watcher.overlay()
+        if picture is None:
+            raise InputError('{}: no frame became labels; the logs are in {}'.format(
+                options.source, options.out / 'log'))
+        for name in (EVALUATION, LATENCY, SEGMENTATION):
+            processes.stop(name)
+    image, order = picture
+    cv2.imwrite(str(options.out / 'overlay.png'), image if order == 'bgr' else image[..., ::-1])
+    summary = {'source': options.source, 'engine': options.engine, 'seconds': time.monotonic() - started}
+    summary.update(recorded(options.out / 'latency' / 'latency.json', FROM_LATENCY))
+    summary.update(recorded(options.out / 'evaluation.json', FROM_EVALUATION))
+    return summary
+
+
+def truth_classes(source: Source, checkpoint: weights.Checkpoint) -> Optional[str]:
+    """Return the class table of the source's annotations; None where the weights' labels do not map to it."""
+    if source.classes is None or source.classes.name == checkpoint.classes.name:
+        return checkpoint.classes.name
+    try:
+        checkpoint.classes.mapping_to(source.classes)
+        return ClassTable.load(source.classes.name).name
+    except InputError as error:
+        print(f'not scored: {error}')
+        return None
+
+
+def nodes(options: argparse.Namespace) -> List[Tuple[str, List[str]]]:
+    """Return (name, command line) of the processes that listen to the camera."""
+    topics = {'labels': SEGMENTATION + '/labels', 'timing': SEGMENTATION + '/timing'}
+    if options.truth is None:
+        topics['ground_truth'] = 'nothing'
+    return [
+        (SEGMENTATION, ros_arguments({'weights': options.weights, 'engine': options.engine})),
+        (LATENCY, ros_arguments({'segmentation': SEGMENTATION, 'output': str(options.out / 'latency')})),
+        (EVALUATION, ros_arguments(
+            {'weights': options.weights, 'truth_classes': options.truth or '',
+             'output': str(options.out / 'evaluation.json'), 'report': str(options.out / 'evaluation.html')},
+            topics))]
+
+
+def playback(options: argparse.Namespace) -> Dict[str, Any]:
+    """Return the camera's parameters; it plays once segmentation and evaluation have subscribed."""
+    return {'source': options.source, 'rate': options.rate, 'max_frames': options.frames,
+            'wait_for_subscribers': 2, 'wait_for_truth_subscribers': int(options.truth is not None)}
+
+
+def ros_arguments(parameters: Dict[str, Any], remaps: Optional[Dict[str, str]] = None) -> List[str]:
+    """Return parameters and remaps as a node's command line has them."""
+    words = ['--ros-args']
+    for name, value in parameters.items():
+        words += ['-p', f'{name}:={json.dumps(value)}']
+    for name, target in (remaps or {}).items():
+        words += ['-r', f'{name}:={target}']
+    return words
+
+
+def wait_for_recorders(processes: Processes, watcher: Any) -> None:
+    """Wait until no frame can escape the recordings; InputError where a node ends, or it takes too long."""
+    def missing() -> List[str]:
+        processes.check()
+        return [name for name in (EVALUATION, LATENCY) if not watcher.listens(SEGMENTATION + '/timing', name)]
+
+    if not watcher.wait(lambda: not missing(), PATIENCE):
+        raise InputError('{} did not start in {:.0f} s; the logs are in {}'.format(
+            ' and '.join(missing()), PATIENCE, processes.logs))
+
+
+def frames(processes: Processes, watcher: Any) -> Iterator[int]:
+    """Yield the number of every frame whose fate is known, until playback has ended and no more come."""
+    counted = 0
+
+    def news() -> bool:
+        return watcher.seen > counted
+
+    playing = True
+    while playing or watcher.wait(news, QUIET_SECONDS):
+        if not watcher.wait(lambda: news() or not processes.running(PLAYBACK), PATIENCE):
+            raise InputError(f'no frame for {PATIENCE:.0f} s; the logs are in {processes.logs}')
+        playing = processes.running(PLAYBACK)
+        while counted < watcher.seen:
+            counted += 1
+            yield counted
+
+
+def recorded(path: Path, keys: Sequence[str]) -> Dict[str, Any]:
+    """Return the named values of the JSON that a node wrote; None for those that it has not."""
+    try:
+        values = json.loads(path.read_text('utf-8'))
+    except (OSError, ValueError) as error:
+        raise InputError(f'{path} was not written as it should be: {error}') from None
+    return {key: values.get(key) for key in keys}
+
+
+def leave(options: argparse.Namespace, summary: Dict[str, Any], checkpoint: weights.Checkpoint) -> None:
+    """Write summary.json and report.html."""
+    from ..reports.overview import write_overview
+    write_json(options.out / 'summary.json', summary)
+    if 'json' in options:
+        write_json(options.json, summary)
+    write_overview(
+        options.out / 'report.html', 'What the camera saw',
+        (f'{options.source}, played at {options.rate:g} Hz; weights {options.weights} '
+         f'({checkpoint.sha256[:12]})'),
+        summary, checkpoint.classes, options.out / 'overlay.png', options.out / 'latency' / 'latency.png',
+        [(name, text) for name, text in (
+            ('evaluation.html', 'the score in detail'), ('latency/latency.csv', 'every frame, every stage'),
+            ('summary.json', 'these numbers, for machines')) if (options.out / name).exists()])
+
+
+def in_words(summary: Dict[str, Any]) -> str:
+    """Return the result as a person reads it in a terminal."""
+    late = summary['latency_ms']
+    dropped = ', '.join(f'{count} {name}' for name, count in summary['dropped_by'].items() if count)
+    lines = [
+        'frames  {frames_in} in, {frames_segmented} segmented, {frames_dropped} dropped'.format(**summary)
+        + (f' ({dropped})' if dropped else ''),
+        'rate    {} Hz'.format('?' if summary['rate_hz'] is None else round(summary['rate_hz'], 1)),
+        'delay   ' + ', '.join(f'{late[name]:.1f} ms {words}' for name, words in (
+            ('p50', 'median'), ('p90', 'at 90 %'), ('p99', 'at 99 %'), ('max', 'at most')) if late[name])]
+    if summary['mean_iou'] is None:
+        lines.append('IoU     unknown: no annotations that fit')
+    else:
+        lines.append('IoU     {mean_iou:.3f} mean over {frames_evaluated} frames'.format(**summary))
+    return '\n'.join(lines)
+
+
+def _positive(kind: Callable[[str], Any]) -> Callable[[str], Any]:
+    def parse(text: str) -> Any:
+        value = kind(text)
+        if not 0 < value < 1e6:
+            raise argparse.ArgumentTypeError(f'{text} is not above zero')
+        return value
+    parse.__name__ = kind.__name__      # argparse tells it
+    return parse

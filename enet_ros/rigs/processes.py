@@ -1,0 +1,128 @@
+"""Executables of the package as processes of their own: started, watched and ended together."""
+
+import os
+from pathlib import Path
+import signal
+import subprocess
+import sys
+from types import TracebackType
+from typing import Any, Dict, List, NamedTuple, Optional, Type
+
+from ..errors import InputError
+
+PATIENCE = 20.0     # seconds that a process has for its last words
+
+
+def isolate() -> None:
+    """Let this process and those it starts find the package, and speak ROS to this machine only.
+
+    A ROS_DOMAIN_ID that is not set is taken by this process's number, so that two runs on one machine do
+    not hear each other.
+    """
+    package = str(Path(__file__).resolve().parents[2])
+    paths = os.environ.get('PYTHONPATH', '').split(os.pathsep)
+    os.environ['PYTHONPATH'] = os.pathsep.join([package] + [path for path in paths if path])
+    os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
+    os.environ.setdefault('ROS_DOMAIN_ID', str(1 + os.getpid() % 100))
+
+
+class Usage(NamedTuple):
+    """What a process holds: memory of its own in MiB, resident and not shared, and threads."""
+
+    memory_mb: float
+    threads: int
+
+
+class Child:
+    """One `python -m MODULE ARGUMENTS`, its output in a file."""
+
+    def __init__(self, module: str, arguments: List[str], log: Path) -> None:
+        self.log = log
+        with log.open('ab') as output:
+            self._process = subprocess.Popen(
+                [sys.executable, '-m', module] + arguments, stdout=output, stderr=subprocess.STDOUT,
+                start_new_session=True)     # Ctrl-C is for the parent, which ends its children in order
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._process.pid
+
+    @property
+    def returncode(self) -> Optional[int]:
+        """The exit code; None while it runs."""
+        return self._process.poll()
+
+    def usage(self) -> Optional[Usage]:
+        """Return what the process holds now; None once it has ended."""
+        try:
+            text = Path(f'/proc/{self.pid}/status').read_text()
+        except OSError:
+            return None
+        fields: Dict[str, Any] = dict(line.split(':', 1) for line in text.splitlines() if ':' in line)
+        if 'RssAnon' not in fields:
+            return None
+        # Not VmRSS: it grows with every page of the middleware's shared segment that is touched once.
+        return Usage(int(fields['RssAnon'].split()[0]) / 1024, int(fields['Threads']))
+
+    def end(self, how: int = signal.SIGINT, patience: float = 30.0) -> int:
+        """Send a signal and wait; killed after `patience` seconds. Return the exit code."""
+        if self._process.poll() is None:
+            os.kill(self.pid, how)
+        try:
+            return self._process.wait(patience)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait()
+
+    def wait(self, timeout: float) -> Optional[int]:
+        """Wait for the end by itself; None where it does not come in time."""
+        try:
+            return self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return None
+
+
+class Processes:
+    """A group of executables; leaving the ``with`` block ends those that still run."""
+
+    def __init__(self, logs: Path) -> None:
+        """Keep what each says in `logs`/<name>.log; InputError where that cannot be written."""
+        self.logs = logs
+        self._children = {}  # type: Dict[str, Child]
+        try:
+            logs.mkdir(parents=True, exist_ok=True)
+            for old in logs.glob('*.log'):
+                old.unlink()
+        except OSError as error:
+            raise InputError(f'{logs}: {error.strerror}; name a folder to write to') from None
+
+    def start(self, name: str, arguments: List[str]) -> None:
+        """Start ``python -m enet_ros <name> <arguments>``."""
+        self._children[name] = Child('enet_ros', [name] + arguments, self.logs / (name + '.log'))
+
+    def check(self) -> None:
+        """Raise InputError, with its last line, where a process has ended other than well."""
+        for name, child in self._children.items():
+            if child.returncode:
+                said = child.log.read_text('utf-8', 'replace').strip().splitlines() or ['it said nothing']
+                raise InputError(f'{name} ended with code {child.returncode}: {said[-1]}')
+
+    def running(self, name: str) -> bool:
+        """Whether an executable has not ended yet; raises as `check` does."""
+        self.check()
+        return self._children[name].returncode is None
+
+    def stop(self, name: str) -> None:
+        """Ask an executable to end, as Ctrl-C does, and wait; InputError where it does not end well."""
+        if self._children[name].end(patience=PATIENCE) < 0:
+            raise InputError(f'{name} did not end by itself; see {self._children[name].log}')
+        self.check()
+
+    def __enter__(self) -> 'Processes':
+        return self
+
+    def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException],
+                 trace: Optional[TracebackType]) -> None:
+        for child in reversed(list(self._children.values())):
+            child.end(patience=PATIENCE)

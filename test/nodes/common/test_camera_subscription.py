@@ -1,0 +1,78 @@
+"""A camera's subscription inside one process: what it waits for, and that it takes all that has arrived."""
+
+import os
+from typing import Any, Iterator, List, Tuple
+
+import pytest
+import rclpy
+from rclpy.duration import Duration
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile
+from rclpy.signals import SignalHandlerOptions
+from sensor_msgs.msg import Image
+
+from enet_ros.errors import InputError
+from enet_ros.nodes.common.camera_subscription import CameraSubscription
+
+
+@pytest.fixture
+def context(domain_id: int) -> Iterator[Any]:
+    os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
+    made = rclpy.Context()
+    rclpy.init(context=made, domain_id=domain_id, signal_handler_options=SignalHandlerOptions.NO)
+    yield made
+    rclpy.shutdown(context=made)
+
+
+def subscribed(node: Node) -> int:
+    return int(node.count_subscribers('/image'))
+
+
+def test_all_that_has_arrived_is_taken_at_once_and_the_newest_is_last(context: Any) -> None:
+    node = Node('camera_test', context=context)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    received: List[Tuple[int, int]] = []
+    subscription = CameraSubscription(
+        node, Image, '/image',
+        lambda message, number: received.append((message.header.stamp.nanosec, subscription.more)),
+        lambda: None)
+    subscription.open()
+    assert subscribed(node) == 0        # nobody knows yet which kind would be right
+    publisher = node.create_publisher(Image, '/image', QoSProfile(depth=10))
+    while subscribed(node) == 0 or publisher.get_subscription_count() == 0:
+        subscription.follow()
+        executor.spin_once(timeout_sec=0.01)
+    assert subscription.reliable
+    for stamp in range(4):
+        message = Image()
+        message.header.stamp.nanosec = stamp
+        publisher.publish(message)
+    assert publisher.wait_for_all_acked(Duration(seconds=30))
+    while not received:
+        executor.spin_once(timeout_sec=1.0)
+    assert received == [(0, 3), (1, 2), (2, 1), (3, 0)]
+    subscription.close()
+    assert subscribed(node) == 0
+    executor.shutdown()
+    node.destroy_node()
+
+
+@pytest.mark.parametrize('name, value', [('reliability', 'sure'), ('history', 'all'), ('depth', 0)])
+def test_a_wrong_override_is_told(context: Any, name: str, value: Any) -> None:
+    override = Parameter('qos_overrides./image.subscription.' + name, value=value)
+    node = Node('camera_test', context=context, parameter_overrides=[override])
+    with pytest.raises(InputError, match=name):
+        CameraSubscription(node, Image, '/image', lambda message, number: None, lambda: None)
+    node.destroy_node()
+
+
+def test_an_override_subscribes_before_any_camera_is_there(context: Any) -> None:
+    override = Parameter('qos_overrides./image.subscription.reliability', value='reliable')
+    node = Node('camera_test', context=context, parameter_overrides=[override])
+    subscription = CameraSubscription(node, Image, '/image', lambda message, number: None, lambda: None)
+    subscription.open()
+    assert subscribed(node) == 1 and subscription.reliable
+    node.destroy_node()

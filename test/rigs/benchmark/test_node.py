@@ -1,0 +1,28 @@
+"""The whole node measured over DDS, with a small camera and network."""
+
+import pytest
+
+pytest.importorskip('torch')
+pytest.importorskip('rclpy')
+
+from enet_ros.errors import InputError  # noqa: E402
+from enet_ros.rigs.benchmark import node  # noqa: E402
+
+
+@pytest.mark.parametrize('load', [node.Load((96, 128), 20.0, overlay=True), node.Load((96, 128), 20.0, True)])
+def test_a_run_accounts_for_its_frames(load, random_weights, tmp_path, ros_env):
+    parameters = {'weights': random_weights, 'engine': 'torch', 'input_height': 48, 'input_width': 64,
+                  'threads': 1}
+    run = node.measure(load, parameters, tmp_path, seconds=2.0)
+    assert run['load'] == load.name
+    assert 0 < run['frames_segmented'] <= run['frames_in'] <= run['sent']
+    assert run['frames_in'] == run['frames_segmented'] + run['frames_dropped']
+    assert run['cores'] > 0 and run['memory_mb'] > 50
+    assert 0 < run['first_label_s'] < 60
+    assert run['engine_ms'] > 0 and run['own_ms'] > 0
+
+
+def test_a_node_that_does_not_start_is_told(tmp_path, ros_env):
+    with pytest.raises(InputError, match='segmentation_node gave no label; see .*segmentation_node.log'):
+        node.measure(node.Load((96, 128), 20.0), {'weights': tmp_path / 'no.npz'}, tmp_path, seconds=1.0)
+    assert 'no.npz' in (tmp_path / 'segmentation_node.log').read_text()

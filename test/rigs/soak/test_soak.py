@@ -1,0 +1,131 @@
+"""The plan of faults, the ledger's arithmetic, and a short run of the whole."""
+
+import json
+from pathlib import Path
+import subprocess
+import sys
+from typing import Any, List
+
+import numpy as np
+import pytest
+
+from enet_ros.errors import InputError
+from enet_ros.images import to_array
+from enet_ros.rigs.processes import Usage
+from enet_ros.rigs.soak import faults
+from enet_ros.rigs.soak.ledger import Ledger, Published
+from enet_ros.rigs.soak.summary import flatness
+
+
+def _frames(count: int) -> List[Published]:
+    return [Published(('front', number), float(number), '', 96, 128, True) for number in range(count)]
+
+
+def _ledger(told: 'dict') -> Ledger:
+    ledger = Ledger()
+    for number, (outcome, sequence) in told.items():
+        ledger.told(('front', number), outcome, sequence)
+    return ledger
+
+
+def test_plan_says_truly_what_can_be_decoded() -> None:
+    """The converter itself agrees with the plan on 3000 frames; the same seed gives the same plan."""
+    frames = faults.plan(3, share=0.5)
+    planned = [next(frames) for _ in range(3000)]
+    again = faults.plan(3, share=0.5)
+    assert planned[:100] == [next(again) for _ in range(100)]
+    assert {frame.fault for frame in planned} == set(faults.KINDS) | {''}
+    for frame in planned:
+        data = np.zeros(frame.size, np.uint8)
+        try:
+            array, _ = to_array(data, frame.height, frame.width, frame.encoding, frame.step)
+            assert frame.decodable and array.shape == (frame.height, frame.width, 3)
+        except InputError:
+            assert not frame.decodable, frame
+
+
+def test_all_is_told() -> None:
+    """Segmented and dropped, nothing lost."""
+    told = {number: ('segmented' if number % 2 else 'superseded', number) for number in range(10)}
+    balance = _ledger(told).balance(_frames(10))
+    assert (balance['frames_in'], balance['frames_segmented'], balance['frames_dropped']) == (10, 5, 5)
+    assert balance['lost_without_reason'] == balance['lost_in_transport'] == balance['wrong_count'] == 0
+
+
+def test_lost_in_transport_against_kept_silent() -> None:
+    """Consecutive numbers around a hole: it never arrived. A skipped number: the node kept silent."""
+    transport = _ledger({0: ('segmented', 0), 3: ('segmented', 1)}).balance(_frames(4))
+    assert transport['lost_in_transport'] == 2 and transport['lost_without_reason'] == 0
+    silent = _ledger({0: ('segmented', 0), 3: ('segmented', 2)}).balance(_frames(4))
+    assert silent['lost_in_transport'] == 1 and silent['lost_without_reason'] == 1
+    tail = _ledger({0: ('segmented', 0)}).balance(_frames(2))
+    assert tail['lost_without_reason'] == 1
+
+
+def test_what_a_killed_node_held_went_with_it() -> None:
+    """A frame at work when the process ends, later ones told already; a mere pause explains nothing."""
+    told = {0: ('segmented', 0), 1: ('superseded', 1), 3: ('superseded', 3), 5: ('segmented', 0)}
+    for ended, lost in ((True, 0), (False, 1)):
+        ledger = _ledger(told)
+        ledger.outage(1.5, 4.5, ended)
+        assert ledger.balance(_frames(6))['lost_without_reason'] == lost
+
+
+def test_memory_is_compared_within_a_phase_once_it_has_settled() -> None:
+    """What a phase starts with does not count, what it gains after 1,000 frames does."""
+    def phase(*memory: float) -> 'list':
+        return [(500 * index, Usage(value, 20 + index)) for index, value in enumerate(memory)]
+
+    told = flatness({'faults': phase(50, 90, 100, 104, 110), 'overload': phase(120, 115, 100, 100, 103)})
+    assert told['memory_growth'] == pytest.approx(0.03) and told['threads_growth'] == 2
+    assert told['memory_growth_under_faults'] == pytest.approx(0.10)
+    assert told['memory_series_mb_overload'] == [100, 100, 103] and told['frames_under_overload'] == 2000
+    assert flatness({'overload': phase(100, 101, 102)})['memory_growth'] is None     # settled only at its end
+
+
+def test_outage_explains_only_its_own_time() -> None:
+    """Frames around a restart are explained, a restart that nobody ordered is not."""
+    told = {0: ('segmented', 0), 1: ('segmented', 1), 6: ('segmented', 0), 7: ('segmented', 1)}
+    ledger = _ledger(told)
+    ledger.outage(1.5, 4.0)
+    balance = ledger.balance(_frames(8))
+    assert balance['lost_in_outages'] == 4 and balance['lost_without_reason'] == balance['wrong_count'] == 0
+    balance = _ledger(told).balance(_frames(8))
+    assert balance['lost_without_reason'] == 4 and balance['wrong_count'] == 1
+    ended = _ledger({0: ('segmented', 0)})
+    ended.outage(0.5, 2.0)
+    assert ended.balance(_frames(3))['lost_in_outages'] == 2
+
+
+@pytest.mark.parametrize('outcome, decodable', [
+    ('segmented', False), ('refused', True), ('engine_error', True)])
+def test_wrong_outcomes_are_found(outcome: str, decodable: bool) -> None:
+    """Garbage that was segmented, and good frames that were refused."""
+    frames = [frame._replace(decodable=decodable) for frame in _frames(1)]
+    assert _ledger({0: (outcome, 0)}).balance(frames)['wrong_count'] == 1
+
+
+def test_wrong_labels_are_found() -> None:
+    """Labels of another size than the image, or with too little data; frames told twice or never sent."""
+    ledger = _ledger({0: ('segmented', 0)})
+    ledger.label(('front', 0), 96, 127, 96 * 127 - 1)
+    ledger.told(('front', 0), 'superseded', 0)
+    ledger.told(('front', 9), 'superseded', 1)
+    assert ledger.balance(_frames(1))['wrong_count'] == 4
+
+
+def test_a_short_run(ros_env: Any, random_weights: Path, tmp_path: Path) -> None:
+    """Eleven seconds of everything at once: no frame is lost without a reason."""
+    pytest.importorskip('rclpy')
+    done = subprocess.run(
+        [sys.executable, '-m', 'enet_ros', 'soak', '--duration', '11', '--share', '0.2', '--seed', '1',
+         '--weights', str(random_weights), '--engine', 'torch', '--output', str(tmp_path)],
+        stdout=subprocess.PIPE, timeout=240)
+    summary = json.loads((tmp_path / 'summary.json').read_text())
+    assert done.returncode == 0, (done.stdout, summary['wrong'])
+    assert summary['lost_without_reason'] == summary['wrong_count'] == 0
+    assert summary['frames_in'] == summary['frames_segmented'] + summary['frames_dropped']
+    assert summary['frames_segmented'] > 20 and summary['dropped_by']['superseded'] > 0
+    assert summary['errors_survived'] > 0 and sum(summary['faults_injected'].values()) > 20
+    assert sum(summary['disturbances'].values()) >= 1
+    assert json.loads((tmp_path / 'latency.json').read_text())['frames_in'] > 0
