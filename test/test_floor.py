@@ -55,21 +55,6 @@ def test_library():
     assert done.returncode == 0, done.stdout
 
 
-def test_only_nodes_import_ros():
-    for path in FILES:
-        if path.parent.name in ('nodes', 'launch') or 'nodes' in path.parts:
-            continue
-        for node in ast.walk(parsed(path)):
-            modules = []
-            if isinstance(node, ast.Import):
-                modules = [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom) and not node.level:
-                modules = [node.module]
-            for module in modules:
-                top = module.split('.')[0]
-                assert top != 'rclpy' and not top.endswith('_msgs'), (path, module)
-
-
 def guarded(tree):
     """Return what may be another distribution's: in `try ... except ImportError` and in `if FLAG`."""
     found = set()

@@ -62,10 +62,10 @@ def test_the_node_restarts_and_needs_no_eval() -> None:
 
 def test_parameters_and_rviz_layout_name_what_there_is() -> None:
     parameters = yaml.safe_load((ROOT / 'config' / 'enet.yaml').read_text())
-    source = (ROOT / 'enet_ros' / 'nodes' / 'parameters.py').read_text()
-    declared = {element.elts[0].value for element in ast.walk(ast.parse(source))
-                if isinstance(element, ast.Tuple) and len(element.elts) == 3
-                and isinstance(element.elts[0], ast.Constant)}
+    source = (ROOT / 'enet_ros' / 'nodes' / 'segmentation' / 'parameters.py').read_text()
+    declared = next({key.value for key in element.value.keys}
+                    for element in ast.walk(ast.parse(source)) if isinstance(element, ast.AnnAssign)
+                    and getattr(element.target, 'id', '') == 'PARAMETERS')
     assert set(parameters['/**/segmentation_node']['ros__parameters']) == declared
     layout = yaml.safe_load((ROOT / 'config' / 'enet.rviz').read_text())
     topics = {display['Topic']['Value'] for display in layout['Visualization Manager']['Displays']}

@@ -45,15 +45,6 @@ def test_every_import_is_a_requirement():
     assert not unknown, '\n'.join(unknown)
 
 
-def test_only_nodes_import_ros():
-    ros = {'rclpy', 'sensor_msgs', 'std_msgs', 'diagnostic_msgs', 'lifecycle_msgs', 'vision_msgs'}
-    package = sources.ROOT / 'enet_ros'
-    wrong = [f'{path.relative_to(package)}:{line}: {name}' for path in sources.python_files()
-             if package in path.parents and path.relative_to(package).parts[0] != 'nodes'
-             for name, line in sources.imported(path) if name in ros]
-    assert not wrong, '\n'.join(wrong)
-
-
 PINS = {'build.txt': 1, 'runtime.txt': 80, 'torch-dependencies.txt': 8, 'test.txt': 60}
 
 

@@ -1,4 +1,4 @@
-"""ruff (pycodestyle, pyflakes, pep257, imports, quotes), shellcheck and hadolint, over everything."""
+"""ruff, the import contracts, shellcheck and hadolint, over everything."""
 
 from pathlib import Path
 import subprocess
@@ -21,6 +21,10 @@ def lint(command: List[str], paths: List[Path]) -> None:
 
 def test_python():
     lint(['ruff', 'check', '--quiet', '--no-cache', '--output-format', 'concise'], sources.python_files())
+
+
+def test_import_contracts():
+    lint(['lint-imports', '--no-cache', '--config'], [sources.ROOT / '.importlinter'])
 
 
 def test_shell():

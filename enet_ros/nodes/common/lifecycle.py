@@ -100,7 +100,7 @@ class ManagedNode(LifecycleNode):
         return SUCCESS
 
     def close(self) -> None:
-        """Come to an orderly end from any state; called by `runtime.spin_main`."""
+        """Come to an orderly end from any state; called by `spin_main`."""
         self._end()
 
     def _end(self) -> None:

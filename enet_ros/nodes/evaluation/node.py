@@ -27,7 +27,8 @@ from ...weights import load
 from ..common.camera_subscription import CameraSubscription
 from ..common.log_throttle import ThrottledLogger
 from ..common.main import Stop
-from . import parameters as parameters
+from ..common.parameters import declare
+from . import parameters
 from .status import evaluation_status
 
 MASKS = ('mono8', '8UC1')
@@ -40,11 +41,11 @@ class EvaluationNode(Node):
     def __init__(self, stop: Stop) -> None:
         super().__init__('evaluation_node')
         self._stop = stop
-        self._options = parameters.declare(self)
+        self._options = declare(self, parameters.PARAMETERS)
         self._checkpoint = load(self._options['weights']) if self._options['weights'] else None
         self._folder = parameters.open_folder(self._options)
         self._tables = parameters.class_tables(self._options, self._checkpoint, self._folder)
-        self._tell = ThrottledLogger(self.get_logger())
+        self._log = ThrottledLogger(self.get_logger())
         self._csv = FrameCsv(self._options['csv']) if self._options['csv'] else None
         self._last_heard_ns = monotonic_ns()
         self._heard = False
@@ -94,7 +95,7 @@ class EvaluationNode(Node):
             labels = _mask(message)
         except InputError as error:
             self._live.refuse(topic + '_unreadable')
-            self._tell.warn(f'{topic}: {error}')
+            self._log.warn(f'{topic}: {error}')
             return
         stamp_ns, frame_id = stamp_of(message), message.header.frame_id
         if topic == 'labels':
@@ -110,7 +111,7 @@ class EvaluationNode(Node):
             truth = self._folder.find(stamp_ns, frame_id)
         except InputError as error:
             self._live.refuse('annotation_unreadable')
-            self._tell.warn(str(error))
+            self._log.warn(str(error))
             return
         if truth is not None:
             self._live.truth(stamp_ns, truth, frame_id)
@@ -121,7 +122,7 @@ class EvaluationNode(Node):
             try:
                 timing = FrameTiming.from_items(status.name, status.message, items)
             except InputError as error:
-                self._tell.warn(str(error))
+                self._log.warn(str(error))
                 continue
             self._live.timing(timing)
             if timing.outcome != SEGMENTED:
@@ -133,7 +134,7 @@ class EvaluationNode(Node):
             image, order = to_array(message.data, message.height, message.width, message.encoding,
                                     message.step, bool(message.is_bigendian))
         except InputError as error:     # the score does not need it
-            self._tell.warn(f'image: {error}')
+            self._log.warn(f'image: {error}')
             return
         self._live.image(stamp_of(message), image if order == 'rgb' else image[..., ::-1])
 

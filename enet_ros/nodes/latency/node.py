@@ -19,14 +19,15 @@ from std_srvs.srv import Trigger
 from ...errors import InputError
 from ...latency.health import Limits, Recording, judge
 from ...latency.join import FrameJoin
+from ...latency.report import write_report
 from ...latency.rows import FrameRow, RowWriter
 from ...latency.window import LatencyWindow
 from ...timing import FrameTiming, monotonic_ns
-from ...tools.compare_latency import write_report
 from ..common.camera_subscription import FOLLOW_PERIOD, CameraSubscription
 from ..common.log_throttle import ThrottledLogger
 from ..common.main import Stop
-from . import parameters
+from ..common.parameters import check_change, declare
+from .parameters import PARAMETERS
 from .report_process import ReportProcess
 
 _LEVELS = {'OK': DiagnosticStatus.OK, 'WARN': DiagnosticStatus.WARN, 'ERROR': DiagnosticStatus.ERROR}
@@ -41,7 +42,7 @@ class LatencyNode(Node):
     def __init__(self, stop: Optional[Stop] = None, **options: Any) -> None:
         """Open the recording and subscribe; InputError where the folder cannot be written."""
         super().__init__('latency_node', **options)
-        parameters.declare(self)
+        declare(self, PARAMETERS)
         self._cameras = [name.strip('/') for name in self._get('cameras') if name.strip('/')] or ['']
         self._writer = RowWriter(Path(os.path.expanduser(self._get('output'))).absolute() / 'latency.csv')
         self._join = FrameJoin(sim_time=bool(self._get('use_sim_time')))
@@ -122,14 +123,12 @@ class LatencyNode(Node):
             self._images.append(CameraSubscription(self, Image, topic, received, lambda: None))
             self._images[-1].open()
 
-    def _on_parameters(self, parameters: List[Parameter]) -> SetParametersResult:
-        for parameter in parameters:
-            problem = parameters.problem(parameter.name, parameter.value)
-            if problem:
-                return SetParametersResult(successful=False, reason=problem)
-            if parameter.name == 'observe_image':
-                self._observe_images(parameter.value)
-        return SetParametersResult(successful=True)
+    def _on_parameters(self, changes: List[Parameter]) -> SetParametersResult:
+        result = check_change(PARAMETERS, changes)
+        for change in changes if result.successful else ():
+            if change.name == 'observe_image':
+                self._observe_images(change.value)
+        return result
 
     def _follow_cameras(self) -> None:
         for subscription in self._images:

@@ -49,9 +49,9 @@ class PlaybackNode(Node):
         self._thread.start()
 
     def close(self) -> None:
-        """Wait for the playing thread; called by `runtime.spin_main`."""
+        """Wait for the playing thread; called by `spin_main`."""
         self._thread.join(5.0)
-        self._stop.abandoned = self._thread.is_alive()
+        self._stop.exit_immediately = self._thread.is_alive()
 
     def _create_publishers(self) -> None:
         settings = self._settings

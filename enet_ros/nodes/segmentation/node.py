@@ -14,6 +14,7 @@ from ..common.diagnostics import DiagnosticsPublisher, Status
 from ..common.lifecycle import ManagedNode
 from ..common.log_throttle import ThrottledLogger
 from ..common.main import Stop
+from ..common.parameters import check_change
 from . import parameters, publishers
 from .camera import Camera
 from .camera_checks import OK, WARN, CameraState, camera_values, judge_camera, judge_engine, resources
@@ -30,9 +31,8 @@ class SegmentationNode(ManagedNode):
     def __init__(self, stop: Stop) -> None:
         """Declare and check parameters; InputError or rclpy's exceptions where one is wrong."""
         super().__init__('segmentation_node', stop)
-        parameters.declare(self)
         self.settings = parameters.read(self)
-        self._alpha, self._max_rate = parameters.live(self)
+        self._alpha, self._max_rate = self.settings.overlay_alpha, self.settings.max_rate
         self.add_on_set_parameters_callback(self._change)
         self._log = ThrottledLogger(self.get_logger())
         self._mailbox = LatestFrameMailbox()
@@ -159,7 +159,7 @@ class SegmentationNode(ManagedNode):
 
     def _change(self, changes: 'list') -> object:
         """Validate changes of parameters and take over those that may change while running."""
-        result = parameters.check_change(changes)
+        result = check_change(parameters.PARAMETERS, changes)
         if result.successful:
             for change in changes:
                 if change.name == 'overlay_alpha':

@@ -179,7 +179,7 @@ def test_node_ends_by_itself_when_the_bag_is_over(peer, start, tmp_path):
 
 
 @pytest.mark.parametrize('name, value, said', [
-    ('truth_classes', 'martian', 'martian'), ('absent', 'drop', 'skip or zero'),
+    ('truth_classes', 'martian', 'martian'), ('absent', 'drop', 'skip, zero'),
     ('weights', '/no/such.npz', 'such.npz'), ('period', 'often', 'a number from'),
     ('csv', '/proc/no/frames.csv', 'frames.csv'), ('truth_classes', 'sun_rgbd', 'cannot be')])
 def test_bad_parameters_end_in_one_line(start, name, value, said):

@@ -7,10 +7,10 @@ from typing import List
 from harness import Observer, Process, pixels_of, stamp_ns
 import numpy as np
 import pytest
+from recordings import write_bag
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import String
-from test_sources import write_bag
 
 from enet_ros.datasets import SyntheticStreet
 from enet_ros.images import decode_compressed

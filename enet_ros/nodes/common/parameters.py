@@ -1,0 +1,78 @@
+"""A node's parameters as one table: declared with descriptors, checked at the start and when they change."""
+
+import math
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
+
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
+from rclpy.node import Node
+
+from ...errors import InputError
+
+
+class Parameter(NamedTuple):
+    """One row of the table; a parameter is read-only unless it is `live`."""
+
+    default: Any
+    description: str
+    limits: Optional[Tuple[float, float]] = None    # least and greatest value of a number
+    choices: Tuple[str, ...] = ()                   # '' stands for the node's own choice
+    live: bool = False                              # may change while the node runs
+    step: int = 1                                   # of a whole number
+
+
+Table = Mapping[str, Parameter]
+
+
+def declare(node: Node, table: Table) -> Dict[str, Any]:
+    """Declare every parameter and return the values.
+
+    InputError names the parameter that is wrong and what it may be; rclpy's own exceptions for a value of
+    another type pass through.
+    """
+    values = {}
+    for name, parameter in table.items():
+        values[name] = node.declare_parameter(name, parameter.default, _descriptor(parameter)).value
+        wrong = problem(table, name, values[name])
+        if wrong:
+            raise InputError(wrong)
+    return values
+
+
+def problem(table: Table, name: str, value: Any) -> Optional[str]:
+    """Say what is wrong with a value; None where nothing is, or the parameter is not in the table."""
+    parameter = table.get(name)
+    if parameter is None:
+        return None
+    if parameter.choices and value not in parameter.choices:
+        return f"{name} is '{value}'; it is one of: {', '.join(filter(None, parameter.choices))}"
+    if parameter.limits is None:
+        return None
+    least, greatest = parameter.limits
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if number and math.isfinite(value) and least <= value <= greatest:
+        return None
+    return f'{name} is {value!r}; it is a number from {least:g} to {greatest:g}'
+
+
+def check_change(table: Table, changes: List[Any]) -> SetParametersResult:
+    """Validate a change while running; parameters of others (QoS overrides, say) are let through."""
+    for change in changes:
+        wrong = problem(table, change.name, change.value)
+        if wrong:
+            return SetParametersResult(successful=False, reason=wrong)
+    return SetParametersResult(successful=True)
+
+
+def _descriptor(parameter: Parameter) -> ParameterDescriptor:
+    descriptor = ParameterDescriptor(description=parameter.description, read_only=not parameter.live)
+    if parameter.choices:
+        descriptor.additional_constraints = 'one of: ' + ', '.join(name or "''" for name in parameter.choices)
+    if parameter.limits and isinstance(parameter.default, int):
+        least, greatest = (int(limit) for limit in parameter.limits)
+        descriptor.integer_range = [IntegerRange(from_value=least, to_value=greatest, step=parameter.step)]
+    elif parameter.limits:
+        # With a fixed type rclpy would refuse rate:=15 for a double.
+        descriptor.dynamic_typing = True
+        descriptor.floating_point_range = [FloatingPointRange(
+            from_value=parameter.limits[0], to_value=parameter.limits[1])]
+    return descriptor
