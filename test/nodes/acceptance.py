@@ -16,7 +16,17 @@ import time
 from typing import Any, Dict, List
 
 from diagnostic_msgs.msg import DiagnosticArray
-from harness import Observer, Process, diagnostics, environment, image_message, outcomes, stamp_ns, values_of
+from harness import (
+    Observer,
+    Process,
+    diagnostics,
+    environment,
+    image_message,
+    newest_wins,
+    outcomes,
+    stamp_ns,
+    values_of,
+)
 import numpy as np
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
@@ -98,7 +108,6 @@ def camvid(domain: int, weights: str, engine: str) -> Dict[str, Any]:
         observer.wait(lambda: settled_for(statuses, 2), 'the end', 60.0)
         values = values_of(diagnostics(statuses)['camera'])
         code = node.interrupt()
-    from test_segmentation import newest_wins
     newest_wins(timing)
     fates = outcomes(timing)
     exact = all(label.header == sent[stamp_ns(label)].header and (label.height, label.width) == (360, 480)

@@ -247,3 +247,15 @@ def values_of(status: Any) -> Dict[str, str]:
 def stamps(count: int, rate: float = 15.0, first_ns: int = 10 ** 18) -> Iterator[int]:
     """Yield evenly spaced stamps."""
     return (first_ns + int(index * 1e9 / rate) for index in range(count))
+
+
+def newest_wins(timing: List[DiagnosticArray]) -> None:
+    """Check that at no frame's start a newer one had been waiting."""
+    records = [values_of(message.status[0]) for message in timing]
+    boxed = {int(record['sequence']): int(record['received_ns']) for record in records}
+    for message, record in zip(timing, records):
+        if message.status[0].message == 'segmented':
+            # Within a millisecond of the start, the newer one may have been on its way into the box.
+            newer = [sequence for sequence, received in boxed.items()
+                     if received < int(record['taken_ns']) - 10 ** 6 and sequence > int(record['sequence'])]
+            assert not newer, (record['sequence'], newer)

@@ -11,6 +11,7 @@ from harness import (
     Process,
     diagnostics,
     image_message,
+    newest_wins,
     outcomes,
     pixels_of,
     stamp_ns,
@@ -154,18 +155,6 @@ def test_a_burst_is_accounted_for_and_the_newest_frame_wins(quiet: Stage) -> Non
     delivered = [stamp_ns(labels) for labels in quiet.labels]
     assert delivered == sorted(delivered)
     newest_wins(quiet.timing)
-
-
-def newest_wins(timing: List[DiagnosticArray]) -> None:
-    """Check that at no frame's start a newer one had been waiting."""
-    records = [values_of(message.status[0]) for message in timing]
-    boxed = {int(record['sequence']): int(record['received_ns']) for record in records}
-    for message, record in zip(timing, records):
-        if message.status[0].message == 'segmented':
-            # Within a millisecond of the start, the newer one may have been on its way into the box.
-            newer = [sequence for sequence, received in boxed.items()
-                     if received < int(record['taken_ns']) - 10 ** 6 and sequence > int(record['sequence'])]
-            assert not newer, (record['sequence'], newer)
 
 
 def gain(before: Any, after: Any, key: str) -> int:
