@@ -1,12 +1,16 @@
 """OpenVINO on the CPU: the fast engine of a machine without CUDA. Needs no torch."""
 
+import hashlib
+import io
 from pathlib import Path
 from typing import Any, Dict, Optional, Tuple
 
 import cv2
 import numpy as np
 
+from ..errors import InputError
 from ..weights import Checkpoint
+from .cache import EngineCache
 from .engine import Engine, EngineError
 
 _TYPES = {'fp32': 'f32', 'bf16': 'bf16'}
@@ -44,7 +48,8 @@ class OpenVinoEngine(Engine):
         self.input_size = input_size
         self._checkpoint = checkpoint
         self._core: Any = openvino.Core()
-        self._options = self._configuration(cache, threads)
+        self._options = self._configuration(threads)
+        self._cache = None if cache is None else EngineCache(cache)
         height, width = input_size
         self._out = np.empty(input_size, np.uint8)
         # Even and odd columns of one row, side by side: what cv2.merge writes.
@@ -80,7 +85,7 @@ class OpenVinoEngine(Engine):
         answer: np.ndarray = request.get_output_tensor(0).data
         return answer
 
-    def _configuration(self, cache: Optional[Path], threads: Optional[int]) -> Dict[str, Any]:
+    def _configuration(self, threads: Optional[int]) -> Dict[str, Any]:
         if self.precision not in _TYPES:
             raise EngineError(f'OpenVINO on the CPU runs fp32 or bf16, not {self.precision}')
         capable = self._core.get_property('CPU', 'OPTIMIZATION_CAPABILITIES')
@@ -90,15 +95,40 @@ class OpenVinoEngine(Engine):
                                    'INFERENCE_PRECISION_HINT': _TYPES[self.precision]}
         if threads is not None:
             options['INFERENCE_NUM_THREADS'] = threads
-        if cache is not None:
-            try:
-                cache.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise EngineError(f'engine cache {cache}: {error.strerror}') from None
-            options['CACHE_DIR'] = str(cache)
         return options
 
     def _compile(self, head: str) -> Any:
+        """Return an inference request, of a model compiled now or kept from before.
+
+        OpenVINO's own cache checks nothing: a damaged file of it gives wrong labels.
+        """
+        key = self._key(head)
+        kept = None if self._cache is None else self._cache.load(key)
+        if kept is not None:
+            try:
+                return self._core.import_model(io.BytesIO(kept), 'CPU', self._options).create_infer_request()
+            except RuntimeError:    # whole, and yet refused: compiled anew
+                pass
         from .openvino_network import build
         model = build(self._checkpoint, self.input_size, head)
-        return self._core.compile_model(model, 'CPU', self._options).create_infer_request()
+        compiled = self._core.compile_model(model, 'CPU', self._options)
+        if self._cache is not None:
+            try:
+                self._cache.store(key, compiled.export_model().getvalue(), {})
+            except InputError as error:
+                raise EngineError(str(error)) from None
+        return compiled.create_infer_request()
+
+    def _key(self, head: str) -> Dict[str, Any]:
+        """Return everything that a compiled model depends on, as JSON types."""
+        import openvino
+        return {'network': self._checkpoint.network, 'weights': self._checkpoint.sha256, 'head': head,
+                'size': '{}x{}'.format(*self.input_size), 'precision': self.precision,
+                'threads': self._options.get('INFERENCE_NUM_THREADS', 0), 'source': _source(),
+                'openvino': openvino.__version__, 'cpu': self._core.get_property('CPU', 'FULL_DEVICE_NAME')}
+
+
+def _source() -> str:
+    """Return a hash of the code that builds the model, so that changed code never meets an old model."""
+    files = sorted(Path(__file__).parent.glob('openvino_*.py')) + [Path(__file__).with_name('arrays.py')]
+    return hashlib.sha256(b''.join(file.read_bytes() for file in files)).hexdigest()

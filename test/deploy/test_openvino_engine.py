@@ -194,12 +194,20 @@ def test_the_compiled_model_is_kept(random_checkpoint, tmp_path):
     assert {path: path.stat().st_mtime_ns for path in cache.iterdir()} == blobs
 
 
-def test_a_damaged_cache_is_replaced(random_checkpoint, tmp_path):
+@pytest.mark.parametrize('place', [0.3, 0.6, 0.8, 0.9, 0.97])
+def test_a_damaged_cache_is_replaced(random_checkpoint, tmp_path, place):
+    """Cut short or with changed weights inside: never believed, and compiled anew."""
     frame = frames(1)[0]
     with openvino_engine.open(random_checkpoint, SIZE, cache=tmp_path, threads=1) as engine:
         first = engine.labels(frame).copy()
-    for blob in tmp_path.iterdir():
-        blob.write_bytes(blob.read_bytes()[:100])
+    whole = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    for path, content in whole.items():
+        at = int(len(content) * place)
+        path.write_bytes(content[:at] + bytes(value ^ 0x55 for value in content[at:at + 64]) + content[at + 64:])
+    with openvino_engine.open(random_checkpoint, SIZE, cache=tmp_path, threads=1) as engine:
+        assert np.array_equal(engine.labels(frame), first)
+    for path, content in whole.items():
+        path.write_bytes(content[:100])
     with openvino_engine.open(random_checkpoint, SIZE, cache=tmp_path, threads=1) as engine:
         assert np.array_equal(engine.labels(frame), first)
 
