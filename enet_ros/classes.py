@@ -5,14 +5,13 @@ from pathlib import Path
 from typing import Any, ClassVar, Dict, List, Mapping, NamedTuple, Optional, Tuple, Union
 
 import numpy as np
-import yaml
 
-from . import files, resources
+from . import resources
 from .errors import InputError
+from .yaml_files import read_mapping
 
 IGNORE = 255            # the label of what no class covers, in every image this package makes
 MAX_CLASSES = IGNORE    # labels are uint8, and one value is taken by IGNORE
-_MAX_FILE_BYTES = 1 << 20
 _KEYS = {'name', 'ignore', 'classes', 'mappings'}
 _CLASS_KEYS = {'name', 'id', 'colour', 'category', 'instances'}
 
@@ -101,7 +100,7 @@ class ClassTable:
         """Build a table from plain types; InputError (beginning with `origin`) where they are wrong."""
         try:
             return _parse(data)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             reason = f'misses {error}' if isinstance(error, KeyError) else error
             raise InputError(f'{origin}: {reason}; see config/classes/camvid.yaml for the form') from None
 
@@ -114,7 +113,7 @@ class ClassTable:
         path = Path(name)
         if path.suffix not in ('.yaml', '.yml'):
             path = resources.find('config', f'classes/{name}.yaml')
-        return cls.from_dict(read_yaml(path), str(path))
+        return cls.from_dict(read_mapping(path), str(path))
 
 
 class CommonCoding(NamedTuple):
@@ -123,17 +122,6 @@ class CommonCoding(NamedTuple):
     classes: ClassTable
     source: np.ndarray      # (256,) uint8, for labels of the table asked; IGNORE where undefined
     target: np.ndarray      # (256,) uint8, for labels of the other table
-
-
-def read_yaml(path: Path) -> Dict[str, Any]:
-    """Read a small YAML mapping; InputError names the file where it is missing or is none."""
-    try:
-        data = yaml.safe_load(files.read_bytes(path, _MAX_FILE_BYTES, 'configuration file').decode('utf-8'))
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise InputError('{}: not YAML: {}'.format(path, ' '.join(str(error).split()))) from None
-    if not isinstance(data, dict):
-        raise InputError(f'{path}: a mapping with keys is expected at the top')
-    return data
 
 
 def _parse(data: Mapping[str, Any]) -> ClassTable:

@@ -5,6 +5,7 @@ import io
 import json
 import os
 from pathlib import Path
+import re
 from typing import Any, Dict, Mapping, Optional, Tuple, Union
 import zipfile
 
@@ -13,13 +14,15 @@ from numpy.lib import format as npy
 
 from . import files, resources
 from .classes import ClassTable
-from .errors import InputError
+from .errors import InputError, one_line
+from .zip_files import BoundedZip
 
 FORMAT = 1
 NORMALISATION = 'x/255'     # what every network here is trained on: RGB bytes over 255
-_MAX_FILE_BYTES = 256 << 20         # SegNet in fp32 takes 118 MB
-_MAX_UNPACKED_BYTES = 512 << 20
+_MAX_BYTES = 256 << 20          # of the file and of what it unpacks to; SegNet in fp32 takes 118 MB
 _MAX_MEMBERS = 4096
+_MAX_RECORD_BYTES = 4 << 20
+_MAX_PIXELS = 1 << 23           # of a frame that is segmented: 3840x2160 is just below
 _RECORD = 'metadata'
 _REQUIRED = ('format', 'network', 'classes', 'input_size', 'normalisation')
 _DTYPES = ('float16', 'float32')
@@ -94,16 +97,16 @@ def load(name: Union[str, Path]) -> Checkpoint:
     """
     path = _locate(name)
     try:
-        packed = files.read_bytes(path, _MAX_FILE_BYTES, 'weights file of this package')
+        packed = files.read_bytes(path, _MAX_BYTES, 'weights file of this package')
     except InputError as error:
         raise WeightsError(f'{error}; give a shipped name or a path to .npz') from None
     try:
-        members = _unpack(packed, str(path))
-    except WeightsError:
-        raise
+        archive = BoundedZip(packed, _MAX_MEMBERS, _MAX_BYTES)
+        members = {re.sub(r'\.npy$', '', name): _read_array(archive.read(name), name)
+                   for name in archive.members}
     except Exception as error:  # zipfile, zlib and numpy's header parser raise a dozen kinds
         raise WeightsError(f'{path}: truncated, or no weights file of this package '
-                           f'({" ".join(str(error).split()) or type(error).__name__})') from None
+                           f'({one_line(str(error), 300) or type(error).__name__})') from None
     metadata = _read_record(members, str(path))
     checkpoint = Checkpoint(members, metadata, str(path))
     checkpoint._sha256 = hashlib.sha256(packed).hexdigest()
@@ -138,21 +141,6 @@ def _locate(name: Union[str, Path]) -> Path:
     return resources.find('models', f'enet_{name}.npz')
 
 
-def _unpack(packed: bytes, origin: str) -> Dict[str, np.ndarray]:
-    """Read the arrays of an .npz whose declared sizes have been checked first."""
-    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
-        infos = archive.infolist()
-        unpacked = sum(info.file_size for info in infos)
-        if len(infos) > _MAX_MEMBERS or unpacked > _MAX_UNPACKED_BYTES:
-            raise WeightsError(f'{origin}: unpacks to {len(infos)} arrays of {unpacked >> 20} MiB in all; '
-                               f'refused above {_MAX_MEMBERS} or {_MAX_UNPACKED_BYTES >> 20} MiB')
-        arrays = {}
-        for info in infos:
-            name = info.filename[:-4] if info.filename.endswith('.npy') else info.filename
-            arrays[name] = _read_array(archive.read(info), name)
-        return arrays
-
-
 def _read_array(member: bytes, name: str) -> np.ndarray:
     """Read one .npy; the header may not promise more than the member holds (no allocation on trust)."""
     stream = io.BytesIO(member)
@@ -172,7 +160,7 @@ def _read_array(member: bytes, name: str) -> np.ndarray:
 
 def _read_record(members: Dict[str, np.ndarray], origin: str) -> Dict[str, Any]:
     record = members.pop(_RECORD, None)
-    if record is None or record.dtype != np.uint8:
+    if record is None or record.dtype != np.uint8 or record.size > _MAX_RECORD_BYTES:
         raise WeightsError(f'{origin}: holds arrays but no record of this package; if these are weights of '
                            'PyTorch-ENet, convert them with `enet_ros import_weights`')
     try:
@@ -204,8 +192,10 @@ def _check_metadata(metadata: Mapping[str, Any], origin: str) -> None:
         raise WeightsError(f'{origin}: temperature {temperature!r} is no number between 0.01 and 100')
     size = metadata['input_size']
     if not (isinstance(size, (list, tuple)) and len(size) == 2
-            and all(isinstance(side, int) and 0 < side <= 1 << 14 and side % 8 == 0 for side in size)):
-        raise WeightsError(f'{origin}: input_size {size!r} is no [height, width] in multiples of 8')
+            and all(isinstance(side, int) and 0 < side <= 1 << 14 and side % 8 == 0 for side in size)
+            and size[0] * size[1] <= _MAX_PIXELS):
+        raise WeightsError(f'{origin}: input_size {size!r} is no [height, width] in multiples of 8 '
+                           f'of at most {_MAX_PIXELS} pixels')
 
 
 def _pack(checkpoint: Checkpoint) -> bytes:

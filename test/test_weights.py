@@ -104,7 +104,7 @@ def test_zip_bomb_is_refused_by_its_declared_size(tmp_path):
         for index in range(5):
             archive.writestr(f'{index}.npy', b'\0' * (128 << 20))
     assert path.stat().st_size < 1 << 20
-    with pytest.raises(WeightsError, match='unpacks to 5 arrays of 640 MiB'):
+    with pytest.raises(WeightsError, match='unpacks to 5 members of 640 MiB'):
         weights.load(path)
 
 

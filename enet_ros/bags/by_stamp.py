@@ -3,9 +3,8 @@
 from collections import OrderedDict
 from typing import Iterator, Optional
 
-from .messages import ImageMessage
+from .messages import ImageMessage, Message
 from .reading import Bag
-from .salvage import Message
 
 SLACK_NS = 3 * 10**8        # how far a topic's stamps may be out of order
 MAX_AHEAD = 256             # messages kept for frames that have not come yet ...

@@ -5,7 +5,7 @@ strings and byte sequences; the layouts are sensor_msgs/msg/Image and Compressed
 """
 
 import struct
-from typing import Any, NamedTuple, Optional, Tuple, Union
+from typing import Any, Callable, NamedTuple, Optional, Tuple, Union
 
 import cv2
 import numpy as np
@@ -17,10 +17,22 @@ from ..images import ImageError, decode_compressed, to_array, to_labels
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
 LABEL_ENCODINGS = ('mono8', '8UC1')
+MAX_MESSAGE_BYTES = 256 << 20       # no image of MAX_PIXELS is larger; what claims more is not believed
+
+Tell = Callable[[str], None]
 
 
 class MessageError(InputError):
     """A message whose bytes are not what its type says."""
+
+
+class Message(NamedTuple):
+    """A message as it lies in the bag; `log_ns` is when it was recorded, `data` is CDR."""
+
+    topic: str
+    type: str
+    log_ns: int
+    data: bytes
 
 
 class Header(NamedTuple):

@@ -3,13 +3,11 @@
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple
 
-import yaml
-
 from ..errors import InputError
-from ..files import read_bytes
+from ..yaml_files import read_mapping
 
 NAME = 'metadata.yaml'
-_MAX_BYTES = 64 << 20   # custom data and thousands of files fit; nothing else should
+_MAX_BYTES = 16 << 20   # custom data and thousands of files fit; nothing else should
 
 
 class Topic(NamedTuple):
@@ -33,13 +31,11 @@ class Metadata(NamedTuple):
 def read(path: Path) -> Metadata:
     """Read a metadata.yaml; InputError where it is none."""
     try:
-        text = read_bytes(path, _MAX_BYTES, 'bag metadata').decode('utf-8')
-        return _parse(yaml.safe_load(text)['rosbag2_bagfile_information'])
+        return _parse(read_mapping(path, _MAX_BYTES, 'bag metadata')['rosbag2_bagfile_information'])
     except InputError:
         raise
-    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError, AttributeError,
-            RecursionError) as error:
-        raise InputError('{}: no bag metadata: {}'.format(path, ' '.join(str(error).split()))) from None
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise InputError(f'{path}: no bag metadata: {error!r}') from None
 
 
 def _parse(information: Dict[str, Any]) -> Metadata:

@@ -5,22 +5,20 @@
             image, order = message.image()
         print(bag.problems)         # what was damaged, one line each
 
-Where ROS is, rosbag2_py reads; elsewhere `rosbags` does. Where that one trips over damage, reading goes on
-with what `salvage` can still find, from the message after the last good one.
+Where ROS is, rosbag2_py reads; where that one trips over damage, and elsewhere, `salvage` does, from the
+message after the last good one. Files that hurt are refused before either opens them.
 """
 
 import os
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Union
 
-from ..errors import InputError
-from . import metadata, salvage, streams
-from .messages import COMPRESSED, IMAGE, ImageMessage, MessageError
+from ..errors import InputError, one_line
+from . import metadata, salvage, sqlite_file, streams
+from .messages import COMPRESSED, IMAGE, ImageMessage, Message, MessageError
 from .metadata import Topic
-from .salvage import Message
 
-SUFFIXES = ('.mcap', '.db3')
-INDEXED_BYTES = 256 << 20   # longer mcaps are read without index: a quarter faster, in constant memory
+SUFFIXES = ('.mcap', '.db3', '.zstd')
 
 
 class Bag:
@@ -38,35 +36,26 @@ class Bag:
         self._open()
 
     def _open(self) -> None:
-        """Find a reader that takes the bag, else salvage; InputError where nothing can be read."""
-        try:
-            self._stream = self._open_stream()
-            self.topics = self._stream.topics()
-        except ImportError as error:
-            raise InputError(f'{self.path}: reading bags needs rosbag2_py or the package rosbags: '
-                             f'{error}') from None
-        except Exception as error:      # sqlite, zstd, yaml, struct: damage shows in many ways
-            self.tell('{}: {}'.format(self.path.name, ' '.join(str(error).split())[:200]))
-            self._stream = None
-            for file in self.files:
-                for topic in salvage.topics(file).values():
-                    known = self.topics.get(topic.name, topic._replace(count=0))
-                    self.topics[topic.name] = topic._replace(count=topic.count + known.count)
+        """Find a reader that takes the bag; InputError where nothing can be read."""
+        if streams.has_ros():
+            try:
+                storage = self._told.storage if self._told else _storage(self.files)
+                for file in self.files if storage == 'sqlite3' else ():
+                    sqlite_file.check(file)
+                self._stream = streams.Rosbag2PyStream(self.path, storage)
+                self.topics = self._stream.topics()
+            except Exception as error:      # sqlite, zstd, yaml: damage shows in many ways
+                self.tell(f'{self.path.name}: {one_line(str(error), 200)}')
+                self._stream = None
+        self._files = salvage.FileStream(self.files, self.tell)
+        if self._stream is None:
+            self.topics = self._files.topics()
             if not self.topics:
                 raise InputError(f'{self.path}: nothing in it can be read: '
-                                 f'{next(iter(self.problems))}') from None
+                                 f'{next(iter(self.problems), "it holds no messages")}')
         if self._told:      # what should be there, not what is left
             self.topics = {name: self._told.topics.get(name, topic) for name, topic in self.topics.items()}
             self.topics.update({name: topic for name, topic in self._told.topics.items() if topic.count})
-
-    def _open_stream(self) -> Any:
-        """Open the best reader that is installed and that does not keep a long bag's index in memory."""
-        storage = self._told.storage if self._told else _storage(self.files)
-        if streams.has_ros() or storage != 'mcap' or self._told is None or self._told.compressed:
-            return streams.open_stream(self.path, storage)
-        if sum(file.stat().st_size for file in self.files) <= INDEXED_BYTES:
-            return streams.open_stream(self.path, storage)
-        return streams.FileStream(self.files, self._told.topics, self.tell)
 
     @property
     def damaged(self) -> bool:
@@ -82,27 +71,28 @@ class Bag:
 
         Every call reads anew, so that several can run side by side.
         """
+        if self._stream is None:
+            yield from self._files.messages(topics)
+            return
         last = -1
         delivered: Dict[str, int] = {}      # messages of each topic recorded at `last`
-        if self._stream is not None:
-            try:
-                for message in self._stream.messages(topics):
-                    if message.log_ns != last:
-                        last, delivered = message.log_ns, {}
-                    delivered[message.topic] = delivered.get(message.topic, 0) + 1
-                    yield message
-                return
-            except Exception as error:      # sqlite, zstd, lz4, struct: damage shows in many ways
-                self.tell('{}: reading stopped ({}); going on with what is left'.format(
-                    self.path.name, ' '.join(str(error).split())[:160] or type(error).__name__))
-        for file in self.files:
-            for message in salvage.messages(file, self.tell, topics):
-                if message.log_ns < last:
-                    continue
-                if message.log_ns == last and delivered.get(message.topic, 0) > 0:
-                    delivered[message.topic] -= 1
-                    continue
+        try:
+            for message in self._stream.messages(topics):
+                if message.log_ns != last:
+                    last, delivered = message.log_ns, {}
+                delivered[message.topic] = delivered.get(message.topic, 0) + 1
                 yield message
+            return
+        except Exception as error:      # sqlite, zstd, lz4, struct: damage shows in many ways
+            reason = one_line(str(error), 160) or type(error).__name__
+            self.tell(f'{self.path.name}: reading stopped ({reason}); going on with what is left')
+        for message in self._files.messages(topics):
+            if message.log_ns < last:
+                continue
+            if message.log_ns == last and delivered.get(message.topic, 0) > 0:
+                delivered[message.topic] -= 1
+                continue
+            yield message
 
     def images(self, topic: str, messages: Optional[Iterator[Message]] = None) -> Iterator[ImageMessage]:
         """Yield the image messages of a topic; broken ones are told and left out.
@@ -157,7 +147,7 @@ def open_bag(path: Union[str, Path]) -> Bag:
     named = [path / name for name in told.files] if told else []
     files = [file for file in named if file.is_file()]
     if not files:
-        files = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES)
+        files = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES and file.is_file())
     if not files:
         raise InputError('{}: no bag: it holds no .mcap or .db3 file{}'.format(
             path, '' if told else ' and no metadata.yaml'))

@@ -5,16 +5,18 @@ one named frames.csv into the bag's folder; a user can write one for a bag of hi
 """
 
 import csv
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 import io
 from pathlib import Path
 from typing import Dict, Iterable, NamedTuple, Optional, Tuple, Union
 
 from ..errors import InputError
-from ..files import open_regular
+from ..files import read_bytes
 
 NAME = 'frames.csv'
 COLUMNS = ('filename', 'stamp', 'sequence')
+_MAX_BYTES, _MAX_ROWS = 128 << 20, 1000000
+_LONGEST_STAMP = 40     # characters
 
 
 class Entry(NamedTuple):
@@ -29,17 +31,18 @@ def read(path: Union[str, Path]) -> Dict[int, Entry]:
     path = Path(path)
     found: Dict[int, Entry] = {}
     try:
-        with io.TextIOWrapper(open_regular(path), encoding='utf-8-sig', newline='') as file:
-            rows = csv.DictReader(file)
-            missing = [name for name in COLUMNS[:2] if name not in (rows.fieldnames or ())]
-            if missing:
-                raise InputError(f'{path}: its first line lacks the column {missing[0]} '
-                                 '(filename,stamp,sequence)')
-            for row in rows:
-                stamp_ns = _nanoseconds(row['stamp'])
-                if stamp_ns is None or not row['filename']:
-                    raise InputError(f'{path}, line {rows.line_num}: no file name and stamp in seconds')
-                found[stamp_ns] = Entry(row['filename'], row.get('sequence') or '')
+        text = read_bytes(path, _MAX_BYTES, 'sidecar').decode('utf-8-sig')
+        rows = csv.DictReader(io.StringIO(text, newline=''))
+        missing = [name for name in COLUMNS[:2] if name not in (rows.fieldnames or ())]
+        if missing:
+            raise InputError(f'{path}: its first line lacks the column {missing[0]} '
+                             '(filename,stamp,sequence)')
+        for row in rows:
+            stamp_ns = _nanoseconds(row['stamp'])
+            if stamp_ns is None or not row['filename'] or len(found) >= _MAX_ROWS:
+                raise InputError(f'{path}, line {rows.line_num}: no file name and stamp in seconds, '
+                                 f'or more than {_MAX_ROWS} frames')
+            found[stamp_ns] = Entry(row['filename'], row.get('sequence') or '')
     except (csv.Error, UnicodeDecodeError) as error:
         raise InputError(f'{path}: no CSV: {error}') from None
     return found
@@ -63,6 +66,7 @@ def seconds(stamp_ns: int) -> str:
 
 def _nanoseconds(text: Optional[str]) -> Optional[int]:
     try:
-        return int((Decimal(text or '') * 10**9).to_integral_value())
-    except (InvalidOperation, TypeError, OverflowError, ValueError):
+        stamp = Decimal((text or '')[:_LONGEST_STAMP]) * 10**9
+        return int(stamp.to_integral_value()) if abs(stamp) < 2**63 else None
+    except (ArithmeticError, ValueError):
         return None

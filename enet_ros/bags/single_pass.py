@@ -3,7 +3,7 @@
 from collections import deque
 from typing import Callable, Deque, Dict, Iterator, Optional, Sequence, Set
 
-from .salvage import Message
+from .messages import Message
 
 LIMIT_BYTES = 64 << 20      # that wait for their reader, together
 

@@ -1,47 +1,10 @@
-"""The libraries that read bags, behind one face: rosbag2_py where ROS is, else `rosbags`."""
+"""ROS's own reader of bags, where it is installed."""
 
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, Sequence, Union
+from typing import Any, Dict, Iterator, Sequence
 
-from . import salvage
+from .messages import Message
 from .metadata import Topic
-from .salvage import Message
-
-
-class RosbagsStream:
-    """A bag read by `rosbags`, messages left as bytes."""
-
-    def __init__(self, path: Path) -> None:
-        """Look at it; raises whatever `rosbags` raises."""
-        self._path = path
-        self._topics: Dict[str, Topic] = {}
-        reader = self._open()
-        for connection in reader.connections:
-            known = self._topics.get(connection.topic)
-            count = connection.msgcount + (known.count if known else 0)
-            self._topics[connection.topic] = Topic(connection.topic, connection.msgtype, count)
-        reader.close()
-
-    def _open(self) -> Any:
-        from rosbags.rosbag2 import Reader
-        reader = Reader(self._path)
-        reader.open()
-        return reader
-
-    def topics(self) -> Dict[str, Topic]:
-        """Return the topics by name."""
-        return dict(self._topics)
-
-    def messages(self, topics: Sequence[str]) -> Iterator[Message]:
-        """Yield messages by time; every call has a reader of its own."""
-        reader = self._open()
-        try:
-            wanted = [c for c in reader.connections if c.topic in topics]
-            if wanted:
-                for connection, log_ns, data in reader.messages(wanted):
-                    yield Message(connection.topic, connection.msgtype, log_ns, data)
-        finally:
-            reader.close()
 
 
 class Rosbag2PyStream:
@@ -80,28 +43,6 @@ class Rosbag2PyStream:
         while reader.has_next():
             topic, data, log_ns = reader.read_next()
             yield Message(topic, self._types[topic], log_ns, data)
-
-
-class FileStream:
-    """A bag read in the order of recording, without its index, which `rosbags` keeps in memory."""
-
-    def __init__(self, files: Sequence[Path], topics: Dict[str, Topic], tell: Callable[[str], None]) -> None:
-        """Take the files and what metadata.yaml says of their topics."""
-        self._files, self._topics, self._tell = files, topics, tell
-
-    def topics(self) -> Dict[str, Topic]:
-        """Return the topics by name."""
-        return dict(self._topics)
-
-    def messages(self, topics: Sequence[str]) -> Iterator[Message]:
-        """Yield messages in the order of recording."""
-        for file in self._files:
-            yield from salvage.messages(file, self._tell, topics)
-
-
-def open_stream(path: Path, storage: str) -> Union[RosbagsStream, Rosbag2PyStream]:
-    """Open a bag by what is installed; ImportError where nothing is."""
-    return Rosbag2PyStream(path, storage) if has_ros() else RosbagsStream(path)
 
 
 def has_ros() -> bool:

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, Tuple, Type, TypeVar, Union
 
 from .. import resources
-from ..classes import read_yaml
 from ..errors import InputError
+from ..yaml_files import read_mapping
 from .settings import Augmentation, Loss, Optimiser, Range, Recipe, Stage
 
 __all__ = ['Augmentation', 'Loss', 'Optimiser', 'Recipe', 'Stage', 'load', 'names', 'override', 'parse',
@@ -32,7 +32,7 @@ def load(name: Union[str, Path]) -> Recipe:
     path = Path(name)
     if path.suffix not in ('.yaml', '.yml'):
         path = resources.find('config', f'recipes/{name}.yaml')
-    return parse(read_yaml(path), str(path))
+    return parse(read_mapping(path), str(path))
 
 
 def parse(data: Mapping[str, Any], origin: str = 'recipe') -> Recipe:
@@ -67,7 +67,7 @@ def _stage(common: Mapping[str, Any], entry: Any, origin: str) -> Stage:
     merged = dict(common)
     for key, value in entry.items():
         if key in _SECTIONS and isinstance(value, dict) and isinstance(merged.get(key), dict):
-            value = dict(merged[key], **value)
+            value = {**merged[key], **value}
         merged[key] = value
     for key, section in _SECTIONS.items():
         if key in merged:
@@ -109,7 +109,7 @@ def _value(kind: Any, value: Any, origin: str) -> Any:
     if kind is float and not isinstance(value, bool):
         try:
             return float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise InputError(f'{origin}: {value!r} is no number') from None
     if kind in (int, bool, str) and type(value) is not kind:
         raise InputError('{}: {!r} is no {}'.format(

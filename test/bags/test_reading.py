@@ -8,9 +8,7 @@ import bag_samples as bags
 import numpy as np
 import pytest
 
-from enet_ros.bags import reading
 from enet_ros.bags.reading import open_bag
-from enet_ros.bags.streams import FileStream
 from enet_ros.bags.writing import BagWriter
 from enet_ros.classes import ClassTable
 from enet_ros.errors import InputError
@@ -77,24 +75,19 @@ def test_a_file_or_its_metadata_open_the_bag_too(bag: Path) -> None:
         assert len(found) == 60 and not problems
 
 
-def test_long_bags_are_read_without_their_index(tmp_path: Path, monkeypatch) -> None:
-    """The reader for long files gives what the other one gives, and tells of damage the same."""
-    samples = bags.pictures(60, (96, 128))
-    path = bags.write(tmp_path / 'drive', samples, 'mcap')
-    with open_bag(path) as opened:
-        topics, expected = opened.topics, list(opened.messages([bags.TRUTH, bags.LABELS]))
-    monkeypatch.setattr(reading, 'INDEXED_BYTES', 0)
-    with open_bag(path) as opened:
-        assert isinstance(opened._stream, FileStream) and opened.topics == topics
-        assert list(opened.messages([bags.TRUTH, bags.LABELS])) == expected
-        assert not opened.damaged
-    file = bags.storage_file(path)
-    data = bytearray(file.read_bytes())
-    data[len(data) // 2] ^= 1
-    file.write_bytes(bytes(data))
-    found, problems = _labels(path)
-    assert 30 <= len(found) < 60 and any('chunk' in problem for problem in problems)
-    _assert_genuine(found, samples)
+@pytest.mark.parametrize('storage', ('mcap', 'sqlite3'))
+def test_every_message_is_the_one_that_rosbags_gives(storage: str, tmp_path: Path) -> None:
+    """Topics, counts, times and bytes, with and without metadata.yaml."""
+    from rosbags.rosbag2 import Reader
+    path = bags.write(tmp_path / 'drive', bags.pictures(60, (96, 128)), storage)
+    with Reader(path) as reader:
+        expected = [(c.topic, c.msgtype, at, bytes(data)) for c, at, data in reader.messages()]
+        counts = {c.topic: c.msgcount for c in reader.connections}
+    for place in (path, bags.storage_file(path)):
+        with open_bag(place) as opened:
+            assert {name: topic.count for name, topic in opened.topics.items()} == counts
+            found = [tuple(message) for message in opened.messages([bags.IMAGE, bags.TRUTH, bags.LABELS])]
+            assert sorted(found) == sorted(expected) and not opened.damaged
 
 
 def test_missing_metadata_is_told_and_done_without(bag: Path) -> None:

@@ -203,7 +203,8 @@ def test_a_damaged_cache_is_replaced(random_checkpoint, tmp_path, place):
     whole = {path: path.read_bytes() for path in tmp_path.iterdir()}
     for path, content in whole.items():
         at = int(len(content) * place)
-        path.write_bytes(content[:at] + bytes(value ^ 0x55 for value in content[at:at + 64]) + content[at + 64:])
+        damaged = bytes(value ^ 0x55 for value in content[at:at + 64])
+        path.write_bytes(content[:at] + damaged + content[at + 64:])
     with openvino_engine.open(random_checkpoint, SIZE, cache=tmp_path, threads=1) as engine:
         assert np.array_equal(engine.labels(frame), first)
     for path, content in whole.items():

@@ -130,7 +130,7 @@ def test_damaged_files_are_refused_in_one_line(spoil: str, tmp_path: Path,
                     content = content.replace(b'M\xe8\x03\x85', b'M\xe9\x03\x85')    # size (1000,) -> (1001,)
                 archive.writestr(name, content)
             if spoil == 'bomb':
-                monkeypatch.setattr(torch_file, '_MAX_FILE_BYTES', 1 << 20)
+                monkeypatch.setattr(torch_file, '_MAX_BYTES', 1 << 20)
                 archive.writestr('zeros', bytes(2 << 20))
     with pytest.raises(InputError, match='ENet') as caught:
         torch_file.load(path)
