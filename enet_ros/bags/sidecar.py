@@ -15,7 +15,7 @@ from ..files import read_bytes
 
 NAME = 'frames.csv'
 COLUMNS = ('filename', 'stamp', 'sequence')
-_MAX_BYTES, _MAX_ROWS = 128 << 20, 1000000
+_MAX_BYTES, _MAX_ROWS = 64 << 20, 500000
 _LONGEST_STAMP = 40     # characters
 
 

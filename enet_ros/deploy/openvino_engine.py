@@ -130,5 +130,6 @@ class OpenVinoEngine(Engine):
 
 def _source() -> str:
     """Return a hash of the code that builds the model, so that changed code never meets an old model."""
-    files = sorted(Path(__file__).parent.glob('openvino_*.py')) + [Path(__file__).with_name('arrays.py')]
+    here = Path(__file__).parent
+    files = sorted(here.glob('openvino_*.py')) + [here / 'blocks.py', here / 'arrays.py']
     return hashlib.sha256(b''.join(file.read_bytes() for file in files)).hexdigest()
