@@ -29,7 +29,7 @@ def tree(folder, target):
 share = Path('share') / NAME
 setup(
     name=NAME,
-    version='0.1.0',
+    version='0.2.0',
     description='Real-time road-scene segmentation with ENet, for ROS 2',
     author='enet_ros developers',
     author_email='enet-ros@example.org',

@@ -8,7 +8,7 @@ import sys
 from types import ModuleType
 from typing import Any, List
 
-__version__ = '0.1.0'
+__version__ = '0.2.0'
 _FACE = {'ClassTable': 'classes', 'InputError': 'errors', 'Segmenter': 'segmenter'}
 __all__ = sorted(_FACE) + ['__version__']
 

@@ -25,7 +25,7 @@ class _Help(argparse.ArgumentDefaultsHelpFormatter):
         return super()._get_help_string(action)
 
 
-def parser(name: str, description: str, **options: Any) -> argparse.ArgumentParser:
+def parser(name: str, description: Optional[str], **options: Any) -> argparse.ArgumentParser:
     """Return an argument parser that shows defaults and has ``--json FILE``."""
     options.setdefault('formatter_class', _Help)
     made = argparse.ArgumentParser(prog=f'enet_ros {name}', description=description, **options)

@@ -15,7 +15,7 @@ class Topic(NamedTuple):
 
     name: str
     type: str
-    count: int
+    count: int  # type: ignore[assignment]  # hides tuple.count
 
 
 class Metadata(NamedTuple):

@@ -91,9 +91,10 @@ class ColourCoding:
         return labels
 
 
-def check_size(image_path: Path, picture: np.ndarray, label_path: Path, values: np.ndarray) -> None:
+def check_size(image_path: Path, picture: np.ndarray, label_path: Path,
+               values: Optional[np.ndarray]) -> None:
     """Raise InputError where an annotation has another size than its image."""
-    if picture.shape[:2] != values.shape[:2]:
+    if values is not None and picture.shape[:2] != values.shape[:2]:
         raise InputError(f'{label_path}: is {values.shape[1]}x{values.shape[0]}, but its image {image_path} '
                          f'is {picture.shape[1]}x{picture.shape[0]}')
 

@@ -46,7 +46,7 @@ class ImageFolder(Dataset):
         if split:
             self._images = _listed(self._images, listed)
         self._masks = masks
-        colours = {tuple(rgb): index for index, rgb in enumerate(self.classes.rgb)}
+        colours = {(r, g, b): index for index, (r, g, b) in enumerate(self.classes.rgb)}
         colours.setdefault((0, 0, 0), IGNORE)
         self._colours = colours
         self._coding: Optional[files.ColourCoding] = None

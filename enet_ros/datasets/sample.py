@@ -1,7 +1,6 @@
 """What every data set yields."""
 
-from collections import abc
-from typing import List, NamedTuple, Optional
+from typing import Iterator, List, NamedTuple, Optional
 
 import numpy as np
 
@@ -27,12 +26,22 @@ class Sample(NamedTuple):
     stamp: Optional[float] = None
 
 
-class Dataset(abc.Sequence):
-    """A sequence of samples with a class table; iterating reads one sample at a time."""
+class Dataset:
+    """Samples by index, with a class table; iterating reads one sample at a time."""
 
     name: str
     split: Optional[str]
     classes: ClassTable
+
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+    def __getitem__(self, index: int) -> Sample:
+        """Read a sample; negative indices count from the end. IndexError beyond it."""
+        raise NotImplementedError
+
+    def __iter__(self) -> Iterator[Sample]:
+        return (self[index] for index in range(len(self)))
 
     def annotation(self, index: int) -> Sample:
         """Return a sample without decoding its image, where that saves time; `image` may then be None."""

@@ -3,7 +3,7 @@
 import math
 from pathlib import Path
 import time
-from typing import Dict, Iterator, List, Sequence, Tuple
+from typing import Iterator, List, Mapping, Sequence, Tuple
 
 from ..metrics.percentiles import nearest_rank
 
@@ -12,7 +12,7 @@ _DIGITS = 3
 _TICKS_PER_HALF_DISTANCE = 5
 
 
-def write_histograms(recording: Path, delays_ms: Dict[str, Sequence[float]],
+def write_histograms(recording: Path, delays_ms: Mapping[str, Sequence[float]],
                      span: Tuple[float, float]) -> Path:
     """Write the delays of each tag (name -> delays in ms) beside a recording; return the file.
 

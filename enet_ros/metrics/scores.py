@@ -8,7 +8,7 @@ Formulas: Cordts et al., The Cityscapes Dataset (CVPR 2016), section 4; Long et 
 Networks (CVPR 2015), section 5 (the frequency weighted IoU).
 """
 
-from typing import List, Sequence, Tuple
+from typing import Any, List, Sequence, Tuple
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from ..errors import InputError
 ABSENT = ('skip', 'zero')
 
 
-def ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+def ratio(numerator: Any, denominator: Any) -> np.ndarray:
     """Numerator / denominator as float64, NaN where the denominator is zero."""
     numerator, denominator = np.asarray(numerator, np.float64), np.asarray(denominator, np.float64)
     shape = np.broadcast(numerator, denominator).shape

@@ -97,4 +97,5 @@ def carry(labels: np.ndarray, before: np.ndarray, after: np.ndarray) -> Tuple[np
 
 def _flow(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Dense flow, (H, W, 2) float32 pixels (x, y): where each pixel of `source` is in `target`."""
-    return cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(source, target, None)
+    make: Any = getattr(cv2, 'DISOpticalFlow_create')     # missing in OpenCV's type stubs
+    return np.asarray(make(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(source, target, None))

@@ -1,7 +1,7 @@
 """Pictures inside the HTML file: data URIs of the examples's frames."""
 
 import base64
-from typing import Any, Dict, Optional
+from typing import Any, Dict
 
 import numpy as np
 
@@ -38,5 +38,5 @@ def data_uri(data: np.ndarray, kind: str) -> str:
     return 'data:image/{};base64,{}'.format(kind, base64.b64encode(data.tobytes()).decode('ascii'))
 
 
-def _png(picture: Optional[np.ndarray]) -> Any:
+def _png(picture: np.ndarray) -> str:
     return data_uri(encode_png(np.ascontiguousarray(picture[..., ::-1])), 'png')

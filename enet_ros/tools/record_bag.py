@@ -126,6 +126,7 @@ def record(bag: BagWriter, dataset: Dataset, count: int,
     annotated = 0
     for sample in cli.progress(_first(dataset, count), 'record', count):
         stamp_ns = stamper.stamp(sample)
+        assert sample.image is not None
         if options.label_info and not rows:
             bag.label_info(topics.label_info, stamp_ns, options.frame_id, dataset.classes)
         _write_image(bag, topics.image, stamp_ns, sample.image, options)

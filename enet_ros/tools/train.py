@@ -60,7 +60,7 @@ def _train(argv: List[str], group: Any) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = cli.parser('train', main.__doc__.split(';')[0] + ': weights.npz, log.csv and curves.png.')
+    parser = cli.parser('train', str(main.__doc__).split(';')[0] + ': weights.npz, log.csv and curves.png.')
     add = parser.add_argument
     add('--data', type=Path, required=True, metavar='FOLDER',
         help="a data-set folder, or 'synthetic' for many synthetic streets")

@@ -82,7 +82,8 @@ def test_no_large_file():
 
 def test_one_version():
     places = {'setup.py': r"version='([\d.]+)'", 'package.xml': '<version>(.*)</version>',
-              'CHANGELOG.rst': r'^([\d.]+) \('}
+              'CHANGELOG.rst': r'^([\d.]+) \(', 'CITATION.cff': r'^version: (\S+)',
+              'enet_ros/__init__.py': r"__version__ = '(.*)'"}
     versions = {name: re.search(pattern, (sources.ROOT / name).read_text(), re.M).group(1)
                 for name, pattern in places.items()}
     assert len(set(versions.values())) == 1, versions

@@ -6,7 +6,7 @@ road and projects such points to pixels.
 """
 
 import math
-from typing import NamedTuple, Tuple
+from typing import Any, NamedTuple, Tuple
 
 import numpy as np
 
@@ -21,7 +21,7 @@ class Road(NamedTuple):
     length: float
     phase: float
 
-    def centre(self, s: np.ndarray) -> np.ndarray:
+    def centre(self, s: Any) -> Any:
         """Return the sideways position of the centre line at `s`."""
         return self.bend * np.sin(s / self.length + self.phase)
 

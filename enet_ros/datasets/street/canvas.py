@@ -68,10 +68,10 @@ class Canvas:
         `size` is what lines are thicker by than the model's.
         """
         if points[:, 0].min() < self.camera.pose.s + NEAR:
-            model = self._clipped(model, points)
-            if model is None:
+            clipped = self._clipped(model, points)
+            if clipped is None:
                 return
-            points = model.points
+            model, points = clipped, clipped.points
         pixels = self.camera.project(points)
         if pixels[:, 0].max() < 0 or pixels[:, 0].min() > self.camera.size[1]:
             return
@@ -162,7 +162,7 @@ class Canvas:
                                       (corners - (x0, y0)).astype(np.float32))
         patch = cv2.warpAffine(level, warp, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR)
         haze = self.haze(foot[0])
-        mask = cv2.compare(patch[:, :, 3], 127, cv2.CMP_GT)
+        mask = (patch[:, :, 3] > 127).astype(np.uint8)
         colours = cv2.addWeighted(cv2.cvtColor(patch, cv2.COLOR_BGRA2BGR), light * (1 - haze),
                                   np.zeros_like(patch[:, :, :3]), 0.0, HAZE * haze)
         cv2.copyTo(colours, mask, self.image[y0:y1, x0:x1])

@@ -72,8 +72,7 @@ class Ground:
                 pixels = np.clip(canvas.camera.project(polygon) - (0, top), -9000, 9000)
                 cv2.fillConvexPoly(shade_map, np.round(pixels * 8).astype(np.int32), 154, cv2.LINE_8, 3)
         blur = max(image.shape[1] // 160, 1) * 2 + 1
-        shade_map = cv2.blur(shade_map, (blur, 3))
-        cv2.multiply(image, cv2.merge([shade_map] * 3), image, 1 / 255.0)
+        cv2.multiply(image, cv2.merge([cv2.blur(shade_map, (blur, 3))] * 3), image, 1 / 255.0)
 
 
 def _strip(rng: np.random.RandomState, shape: Tuple[int, int]) -> np.ndarray:

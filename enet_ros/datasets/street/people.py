@@ -1,7 +1,7 @@
 """Pedestrians and cyclists: figures of a few round limbs that walk and pedal."""
 
 from functools import lru_cache
-from typing import List, NamedTuple, Sequence, Tuple
+from typing import Any, List, NamedTuple, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -24,7 +24,7 @@ class Figure(NamedTuple):
     phase: float
     instance: int
     height: float
-    colours: Tuple[Colour, Colour, Colour, Colour]
+    colours: Sequence[Any]      # skin, top, bottom and hair, each RGB
 
 
 def pedestrian(canvas: Canvas, figure: Figure) -> None:
@@ -96,7 +96,7 @@ def _head(along: float, up: float) -> List[Part]:
             _limb([(along - 0.035, 0, up + 0.045), (along - 0.01, 0, up + 0.07)], 0.095, HAIR)]
 
 
-def _limb(points: Sequence, radius: float, colour: object) -> Part:
+def _limb(points: Any, radius: float, colour: Union[int, Colour]) -> Part:
     """Return a limb through points (forward, to the right, up)."""
     return Part(np.array(points, np.float64), colour, 0, radius)
 

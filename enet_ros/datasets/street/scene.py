@@ -1,5 +1,6 @@
 """One frame of the street, painted from the horizon to the bonnet."""
 
+from functools import partial
 from typing import Callable, List, Tuple
 
 import cv2
@@ -13,6 +14,7 @@ from .ground import Ground
 from .layout import Cell, Layout, draw
 from .traffic import Traffic
 
+_Job = Tuple[float, Callable[[], None]]     # distance along the street, painting
 SHADED = 5  # cells ahead; shade farther away is thinner than a pixel's row
 
 
@@ -43,31 +45,31 @@ class Scene:
                 furniture.crossing(canvas, s)
         jobs = self._still(canvas, cells)
         # What moves is on the road, so whatever stands beside it within a vehicle's length is behind it.
-        jobs.extend((vehicles.near_end(v) - 5.0, lambda v=v: vehicles.paint(canvas, v)) for v in moving)
-        jobs.extend((f.s, lambda f=f: people.pedestrian(canvas, f)) for f in self._traffic.pedestrians(t))
-        jobs.extend((f.s - 5.0, lambda f=f: people.cyclist(canvas, f)) for f in self._traffic.cyclists(t))
+        jobs.extend((vehicles.near_end(v) - 5.0, partial(vehicles.paint, canvas, v)) for v in moving)
+        jobs.extend((f.s, partial(people.pedestrian, canvas, f)) for f in self._traffic.pedestrians(t))
+        jobs.extend((f.s - 5.0, partial(people.cyclist, canvas, f)) for f in self._traffic.cyclists(t))
         for s, job in sorted(jobs, key=lambda job: -job[0]):
             if s - pose.s < FAR:
                 job()
         label, instances = canvas.truth()
         return self._expose(canvas.image, t, number), label, instances
 
-    def _still(self, canvas: Canvas, cells: List[Cell]) -> List[Tuple[float, Callable[[], None]]]:
+    def _still(self, canvas: Canvas, cells: List[Cell]) -> List[_Job]:
         """Return what does not move as (distance by which it is sorted, painting)."""
-        layout, jobs = self.layout, []
-        for before, cell in zip([None] + cells, cells):
-            for item, nearer in zip(cell.houses, before.houses if before else (None, None)):
-                light = 1.12 if item.d * layout.sun < 0 else 0.78
-                jobs.append((item.s[1], lambda i=item, g=light, n=nearer: furniture.house(canvas, i, g, n)))
-            for item in cell.walls:
-                jobs.append((item.s[1] - 0.1, lambda i=item: furniture.wall(canvas, i, 0.95)))
+        layout = self.layout
+        jobs: List[_Job] = []
+        for index, cell in enumerate(cells):
+            for house, nearer in zip(cell.houses, cells[index - 1].houses if index else (None, None)):
+                light = 1.12 if house.d * layout.sun < 0 else 0.78
+                jobs.append((house.s[1], partial(furniture.house, canvas, house, light, nearer)))
+            jobs.extend((wall.s[1] - 0.1, partial(furniture.wall, canvas, wall, 0.95)) for wall in cell.walls)
             for s, d, height, kind in cell.trees:
-                jobs.append((s, lambda s=s, d=d, h=height, k=kind: canvas.sprite(
-                    (s, d, 0.0), h, layout.trees[k], furniture.TREE)))
-            jobs.extend((s, lambda s=s, d=d: furniture.lamp(canvas, s, d)) for s, d in cell.lamps)
-            jobs.extend((s, lambda s=s, d=d: furniture.bollard(canvas, s, d)) for s, d in cell.bollards)
-            jobs.extend((i.s, lambda i=i: furniture.sign(canvas, i)) for i in cell.signs)
-            jobs.extend((vehicles.near_end(v), lambda v=v: vehicles.paint(canvas, v)) for v in cell.parked)
+                jobs.append((s, partial(canvas.sprite, (s, d, 0.0), height, layout.trees[kind],
+                                        furniture.TREE)))
+            jobs.extend((s, partial(furniture.lamp, canvas, s, d)) for s, d in cell.lamps)
+            jobs.extend((s, partial(furniture.bollard, canvas, s, d)) for s, d in cell.bollards)
+            jobs.extend((i.s, partial(furniture.sign, canvas, i)) for i in cell.signs)
+            jobs.extend((vehicles.near_end(v), partial(vehicles.paint, canvas, v)) for v in cell.parked)
         return jobs
 
     def _shadows(self, cells: List[Cell], moving: List[vehicles.Vehicle]) -> List[np.ndarray]:

@@ -80,8 +80,8 @@ def facade(rng: np.random.RandomState, length: float, height: float) -> Texture:
     share = (rng.uniform(0.42, 0.65), rng.uniform(0.45, 0.62))
     for row in range(storeys - 1):
         for x in np.arange(bay * 0.5, shape[1] - bay * 0.3, bay):
-            _window(picture, rng, (x, roof + (row + 0.5) * storey), (bay * share[0], storey * share[1]),
-                    frame)
+            _window(picture, rng, (float(x), roof + (row + 0.5) * storey),
+                    (bay * share[0], storey * share[1]), frame)
     _ground_floor(picture, rng, shape[0] - storey, bay)
     return Texture(picture)
 

@@ -21,12 +21,9 @@ class Traffic:
     def __init__(self, layout: Layout) -> None:
         self.layout, self.seed, self.keep = layout, layout.seed, layout.keep
         self._lead()
-        remember = lru_cache(maxsize=512)
-        self._oncoming, self._walker, self._crosser, self._cyclist = (remember(make)
-                                                                      for make in (self._oncoming,
-                                                                                   self._walker,
-                                                                                   self._crosser,
-                                                                                   self._cyclist))
+        # A cache of the instance's own: one on the class would keep every street alive.
+        for name in ('_oncoming', '_walker', '_crosser', '_cyclist'):
+            setattr(self, name, lru_cache(maxsize=512)(getattr(self, name)))
 
     def vehicles(self, t: float) -> List[Vehicle]:
         """Return the vehicles that move: two ahead (numbers 1 and 2), others towards the camera."""
@@ -122,5 +119,5 @@ def person(rng: np.random.RandomState, s: float, d: float, direction: Tuple[floa
     top = np.clip(rng.uniform(20, 200) + rng.uniform(-70, 70, 3), 12, 240)
     bottom = np.array([54.0, 58.0, 74.0]) * rng.uniform(0.5, 1.9)
     hair = np.array([70.0, 52.0, 38.0]) * rng.uniform(0.3, 2.0)
-    colours = tuple(tuple(colour.tolist()) for colour in (skin, top, bottom, hair))
+    colours = [tuple(colour.tolist()) for colour in (skin, top, bottom, hair)]
     return Figure(s, d, direction, rng.uniform(0, 2 * np.pi), number, rng.uniform(1.58, 1.9), colours)

@@ -134,7 +134,7 @@ def _wheel(shape: _Shape, side: int, along: float, inset: float, share: float, c
 
 def _wheels(shape: _Shape, side: int, heading: int) -> List[Part]:
     """Return the tyres on the side that is seen, and both of the near end below the sill."""
-    parts = []
+    parts: List[Part] = []
     for along in (-0.31, 0.31):
         parts.extend(_wheel(shape, side, along, inset, 1.0, TYRE) for inset in (0.22, 0.0))
     radius = 0.31 if shape.roof < 2 else 0.40

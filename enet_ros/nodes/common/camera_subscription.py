@@ -110,7 +110,8 @@ class CameraSubscription:
             reliability=ReliabilityPolicy.RELIABLE if self.reliable else ReliabilityPolicy.BEST_EFFORT)
         if TELLS_NUMBERS:
             events = SubscriptionEventCallbacks(matched=lambda _: self.follow(), use_default_callbacks=False)
-            return self._node.create_subscription(self._type, self.topic, self._numbered, qos,
+            numbered: Any = self._numbered      # two arguments, which rclpy's types do not know
+            return self._node.create_subscription(self._type, self.topic, numbered, qos,
                                                   event_callbacks=events)
         return self._node.create_subscription(self._type, self.topic, self._unnumbered, qos)
 

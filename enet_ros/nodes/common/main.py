@@ -47,7 +47,7 @@ class Stop:
         self.code = 0
         self.exit_immediately = False      # leave without waiting for threads and without taking modules down
         self._event = threading.Event()
-        self._wake: Optional[Callable[[], None]] = None
+        self._wake: Optional[Callable[[], object]] = None
 
     def request(self, code: int = 0) -> None:
         """Ask the node to end with this exit code; the first request's code stands."""
@@ -66,7 +66,7 @@ class Stop:
         """Wait at most `timeout` seconds for the wish to end; return whether it is there."""
         return self._event.wait(timeout)
 
-    def wakes(self, wake: Optional[Callable[[], None]]) -> None:
+    def wakes(self, wake: Optional[Callable[[], object]]) -> None:
         """Call `wake` on every request, so that a blocked executor notices."""
         self._wake = wake
 

@@ -166,7 +166,7 @@ class LatencyNode(Node):
                                      future.set_result, future.set_result)
         outcome = await future if started else InputError('a report is being made already')
         response.success = isinstance(outcome, dict)
-        response.message = _in_words(outcome) if response.success else str(outcome)
+        response.message = _in_words(outcome) if isinstance(outcome, dict) else str(outcome)
         return response
 
 

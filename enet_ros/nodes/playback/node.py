@@ -153,9 +153,8 @@ class PlaybackNode(Node):
         return self._labels.wait(left)
 
     def _tell_time(self, now_ns: int) -> None:
-        message = Clock()
-        message.clock = Time(nanoseconds=now_ns).to_msg()
-        self._clock_publisher.publish(message)
+        assert self._clock_publisher is not None
+        self._clock_publisher.publish(Clock(clock=Time(nanoseconds=now_ns).to_msg()))
 
     def _wait_until_delivered(self) -> None:
         """Let the last reliable messages arrive before the node goes."""

@@ -46,7 +46,7 @@ class Source(NamedTuple):
 
     name: str
     rate: float
-    count: Optional[int]
+    count: Optional[int]  # type: ignore[assignment]  # hides tuple.count
     frames: Any
     classes: Optional[ClassTable] = None
 

@@ -1,6 +1,6 @@
 """The lifecycle node behind segmentation_node: parameters in, cameras and worker put together."""
 
-from typing import Dict, List, Optional
+from typing import Any, Dict, List, Optional
 
 from rclpy.clock import Clock, ClockType
 from rclpy.qos import DurabilityPolicy, QoSProfile
@@ -39,8 +39,8 @@ class SegmentationNode(ManagedNode):
         self._worker: Optional[Worker] = None
         self._timing: Optional[publishers.TimingOutput] = None
         self._cameras: Dict[str, Camera] = {}
-        self._label_info = None
-        self._follow = None
+        self._label_info: Any = None    # publisher, where vision_msgs is installed
+        self._follow: Any = None        # timer
         self._active_since_ns = 0
         self._last_error = ''
         self._diagnostics = DiagnosticsPublisher(self, self._report)
@@ -124,6 +124,7 @@ class SegmentationNode(ManagedNode):
     def _camera(self, name: str, segmenter: Segmenter) -> Camera:
         compressed = self.settings.image_transport == 'compressed'
         topic = self.resolve_topic_name(name + '/image' if name else 'image')
+        assert self._timing is not None
         camera = Camera(
             self, name or 'camera', name + '/' if name else '', topic + ('/compressed' if compressed else ''),
             compressed, self.settings.label_encoding, self._timing, self._log, self._mailbox.put)

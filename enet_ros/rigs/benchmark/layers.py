@@ -38,7 +38,7 @@ def torch_shares(checkpoint: weights.Checkpoint, size: Tuple[int, int], repetiti
         with profile(activities=[ProfilerActivity.CPU]) as profiler:
             for _ in range(repetitions):
                 network(image).argmax(1)
-    times: Dict[str, float] = collections.Counter()
+    times: Dict[str, float] = collections.defaultdict(float)
     for event in profiler.key_averages():
         kernel = event.key.replace('aten::', '')
         times[_TORCH_KINDS.get(kernel, 'other')] += event.self_cpu_time_total
@@ -63,7 +63,7 @@ def openvino_shares(checkpoint: weights.Checkpoint, size: Tuple[int, int], repet
         request.infer([frame])
         for node in request.profiling_info:
             times[node.node_type, node.node_name].append(node.real_time.total_seconds())
-    sums: Dict[str, float] = collections.Counter()
+    sums: Dict[str, float] = collections.defaultdict(float)
     for (kind, _), seconds in times.items():
         sums[_OPENVINO_KINDS.get(kind, 'other')] += float(np.median(seconds))
     return _shares(sums)

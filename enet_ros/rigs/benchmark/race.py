@@ -16,7 +16,7 @@ class Timing(NamedTuple):
     p10_ms: float
     p90_ms: float
     cpu_ms: float       # median of the processor time of all threads
-    count: int
+    count: int  # type: ignore[assignment]  # hides tuple.count
 
     @property
     def rate_hz(self) -> float:

@@ -1,5 +1,6 @@
 """A benchmark's result in Markdown."""
 
+from functools import partial
 from typing import Any, Callable, Dict, Iterable, List, Sequence, Tuple
 
 from . import machine
@@ -96,11 +97,15 @@ def _table(columns: Columns, rows: Iterable[Row]) -> str:
     return '\n'.join(lines + ['| ' + ' | '.join(cell(row) for _, cell in columns) + ' |' for row in rows])
 
 
+def _share(name: str, row: Row) -> str:
+    return f'{row[name]:.1%}'
+
+
 def _layers(layers: Dict[str, Dict[str, float]]) -> str:
     most = {kind: max(shares.get(kind, 0.0) for shares in layers.values())
             for shares in layers.values() for kind in shares}
     columns: List[Tuple[str, Callable[[Row], str]]] = [('operation', lambda row: row['kind'])]
-    columns += [(name, lambda row, name=name: f'{row[name]:.1%}') for name in layers]
+    columns += [(name, partial(_share, name)) for name in layers]
     return _table(columns, [dict({name: shares.get(kind, 0.0) for name, shares in layers.items()}, kind=kind)
                             for kind in sorted(most, key=lambda kind: -most[kind])])
 

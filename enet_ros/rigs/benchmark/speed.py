@@ -1,5 +1,6 @@
 """The paper's Table 2 on this machine: time of a frame by network, size and engine, peers beside them."""
 
+from functools import partial
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 import numpy as np
@@ -69,7 +70,7 @@ def _peers_of(plan: Plan, network: str, size: Size) -> Tuple[str, ...]:
 def _race(found: Dict[str, contestants.Labeller], size: Size, plan: Plan, limited: bool, progress: Progress,
           network: str) -> Dict[str, Timing]:
     frame = _frame(size)
-    runners = {name: (lambda labels=labels: labels(frame)) for name, labels in found.items()}
+    runners: Dict[str, Callable[[], Any]] = {name: partial(labels, frame) for name, labels in found.items()}
     if limited:
         runners.update(machine.roofline_runners())
     title = f'{network} {size[1]}x{size[0]}'

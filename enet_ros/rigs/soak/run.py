@@ -119,7 +119,8 @@ class Soak:
         """Return how many frames a second the engine holds, from the time that each takes."""
         for camera in self._start_cameras(10.0, CALIBRATION_SECONDS, 'calibration', 0.0):
             camera.wait(60.0)
-        services = sorted(timing.duration_ns('taken', 'published') for timing in self._watcher.timings)
+        services = sorted(service for service in (timing.duration_ns('taken', 'published')
+                                              for timing in self._watcher.timings) if service is not None)
         if not services:
             raise InputError(f'no frame was segmented; see {self._node.log}')
         del self._watcher.timings[:]

@@ -14,10 +14,10 @@ def latency(timings: Sequence[FrameTiming], period_s: float) -> Dict[str, Any]:
 
     The bound is twice the engine's 99th percentile and one period.
     """
-    timings = [timing for timing in timings if timing.stamp_ns and timing.age_ns is not None
-               and 0 < timing.age_ns < 4 * 10**9]       # stamps moved by faults lie outside
-    ages = percentiles([timing.age_ns / 1e6 for timing in timings])
-    engine = percentiles([timing.duration_ns('taken', 'published') / 1e6 for timing in timings])
+    # Stamps moved by faults lie outside.
+    kept = [timing for timing in timings if timing.stamp_ns and 0 < (timing.age_ns or 0) < 4 * 10**9]
+    ages = percentiles([(timing.age_ns or 0) / 1e6 for timing in kept])
+    engine = percentiles([(timing.duration_ns('taken', 'published') or 0) / 1e6 for timing in kept])
     result: Dict[str, Any] = {'latency_ms': ages, 'engine_ms': engine}
     if ages['p99'] is not None:
         bound = 2 * engine['p99'] + 1e3 * period_s
