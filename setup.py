@@ -6,14 +6,21 @@ import re
 from setuptools import find_packages, setup
 
 NAME = 'enet_ros'
+# What only some engines and jobs use; `make` pins the same files.
+EXTRAS = ('bags', 'cluster', 'openvino', 'report', 'ros', 'torch', 'train', 'workstation')
 # The source tree, also where colcon --symlink-install runs a link to this file.
 HERE = Path(__file__).resolve().parent
 
 
 def requirements(group):
-    """Return the requirements of requirements/<group>.in, which `make` pins."""
-    lines = (HERE / 'requirements' / (group + '.in')).read_text().splitlines()
-    return [line.strip() for line in lines if re.match(r'\w', line)]
+    """Return the requirements of requirements/<group>.in and of the files that it includes."""
+    found = []
+    for line in (HERE / 'requirements' / (group + '.in')).read_text().splitlines():
+        if line.startswith('-r '):
+            found += requirements(line[len('-r '):-len('.in')])
+        elif re.match(r'\w', line):
+            found.append(line.split('  #')[0])
+    return found
 
 
 def tree(folder, target):
@@ -51,7 +58,7 @@ setup(
     entry_points={'console_scripts': ['enet_ros = enet_ros.__main__:main']},
     # A robot's own OpenCV is unknown to pip by name: old setuptools would refuse to start over it.
     install_requires=['numpy', 'PyYAML', 'opencv-python-headless; python_version >= "3.10"'],
-    extras_require={group: requirements(group) for group in ('ros', 'workstation', 'torch', 'cluster')},
+    extras_require={group: requirements(group) for group in EXTRAS},
     python_requires='>=3.6',
     zip_safe=False,
 )

@@ -4,6 +4,8 @@ import importlib
 import sys
 from typing import Callable, List, Optional
 
+from .libraries import missing_line
+
 # name: (module:function, what it does). setup.py makes `ros2 run enet_ros NAME` from the same names.
 EXECUTABLES = {
     'segmentation_node': ('nodes.entry_points:segmentation_node', 'camera images in, labels and overlays'),
@@ -51,6 +53,12 @@ def run(name: str, arguments: Optional[List[str]] = None) -> int:
     """Run one executable; what setup.py's entry points call too."""
     try:
         return int(load(name)(arguments) or 0)
+    except ImportError as error:
+        line = missing_line(name, error)
+        if line is None:
+            raise
+        print(f'error: {line}', file=sys.stderr)
+        return 2
     except KeyboardInterrupt:   # while the module was still being loaded
         print('interrupted', file=sys.stderr)
         return 130

@@ -5,9 +5,10 @@ import functools
 import os
 from pathlib import Path
 import sys
-from typing import Any, Callable, Iterable, Iterator, List, Optional, TypeVar
+from typing import Any, Callable, Iterable, Iterator, List, Mapping, Optional, Sequence, TypeVar
 
 from .errors import InputError
+from .libraries import need
 
 T = TypeVar('T')
 EXIT_INPUT = 2          # bad input, as argparse itself
@@ -25,10 +26,29 @@ class _Help(argparse.ArgumentDefaultsHelpFormatter):
         return super()._get_help_string(action)
 
 
-def parser(name: str, description: Optional[str], **options: Any) -> argparse.ArgumentParser:
-    """Return an argument parser that shows defaults and has ``--json FILE``."""
+class _Parser(argparse.ArgumentParser):
+    """Says which libraries are missing before any work starts."""
+
+    needs: Mapping[str, Sequence[str]] = {}
+
+    def parse_args(self, *arguments: Any, **more: Any) -> Any:
+        """Return the options; InputError where a library that they want is missing."""
+        options = super().parse_args(*arguments, **more)
+        need(self.prog.split()[-1], [name for option, names in self.needs.items() for name in names
+                                     if not option or getattr(options, option, None)])
+        return options
+
+
+def parser(name: str, description: Optional[str], needs: Optional[Mapping[str, Sequence[str]]] = None,
+           **options: Any) -> argparse.ArgumentParser:
+    """Return an argument parser that shows defaults and has ``--json FILE``.
+
+    `needs` names the libraries (`enet_ros.libraries`) that the tool cannot do without, under '', and
+    those that an option wants, under the option's name.
+    """
     options.setdefault('formatter_class', _Help)
-    made = argparse.ArgumentParser(prog=f'enet_ros {name}', description=description, **options)
+    made = _Parser(prog=f'enet_ros {name}', description=description, **options)
+    made.needs = needs or {}
     made.add_argument('--json', metavar='FILE', type=Path, default=argparse.SUPPRESS,
                       help='write the result for machines')
     return made

@@ -15,6 +15,7 @@ import numpy as np
 from ..classes import IGNORE, ClassTable
 from ..errors import InputError
 from ..images import encode_jpeg, encode_png
+from ..libraries import need
 from .messages import COMPRESSED, IMAGE
 
 STORAGES = ('mcap', 'sqlite3')
@@ -37,11 +38,8 @@ class BagWriter:
             raise InputError("storage '{}' is not known: {}".format(storage, ', '.join(STORAGES)))
         if self.path.exists():
             raise InputError(f'{self.path}: exists already; choose another name or remove it')
-        try:
-            from rosbags.typesys import Stores, get_types_from_msg, get_typestore
-        except ImportError as error:
-            raise InputError('writing bags needs the package rosbags (pip install rosbags): '
-                             f'{error}') from None
+        need('writing bags', ['rosbags'])
+        from rosbags.typesys import Stores, get_types_from_msg, get_typestore
         self._store = get_typestore(Stores.ROS2_HUMBLE)
         for name, text in _VISION_MESSAGES.items():
             self._store.register(get_types_from_msg(text, name))

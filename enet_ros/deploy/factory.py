@@ -8,6 +8,7 @@ import sys
 from typing import List, Optional, Tuple, Union
 
 from ..errors import InputError
+from ..libraries import missing_line
 from ..weights import Checkpoint
 from .engine import Engine, EngineError
 
@@ -60,7 +61,9 @@ def open_engine(checkpoint: Checkpoint, engine: str = 'auto', precision: Optiona
                 if engine == 'auto' and label == 'opencv':
                     _LOGGER.warning(_SLOW)
                 return opened
-        except (ImportError, EngineError) as error:     # torch itself may be missing
+        except ImportError as error:    # torch itself may be missing
+            refusal = missing_line('it', error) or str(error)
+        except EngineError as error:
             refusal = str(error)
         passed.append(f'{label}: {refusal}')
     raise EngineError(f"no engine for '{engine}' ({'; '.join(passed)})")

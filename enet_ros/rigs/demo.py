@@ -49,7 +49,7 @@ def main(argv: Optional[List[str]] = None) -> int:
 
 def arguments(argv: Optional[List[str]]) -> argparse.Namespace:
     """Return the options, paths in full."""
-    parser = cli.parser('demo', __doc__)
+    parser = cli.parser('demo', __doc__, {'': ['rclpy', 'tqdm', 'jinja2']})
     parser.add_argument('--source', default=SYNTHETIC, metavar='PATH',
                         help="a rosbag2, a folder or a video; 'synthetic' is the street that ships")
     parser.add_argument('--weights', metavar='NAME', default=argparse.SUPPRESS,

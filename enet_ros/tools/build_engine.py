@@ -36,7 +36,7 @@ def main(argv: Optional[List[str]] = None) -> int:
 
 
 def _arguments(argv: Optional[List[str]]) -> argparse.Namespace:
-    parser = cli.parser('build_engine', __doc__)
+    parser = cli.parser('build_engine', __doc__, {'': ['torch']})
     add = parser.add_argument
     add('--weights', default='camvid', help='a shipped name or an .npz')
     add('--size', type=_size, metavar='HxW', help="the network's input; the weights' own if not given")

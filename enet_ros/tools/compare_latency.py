@@ -14,7 +14,7 @@ from ..latency.report import write_report
 @cli.guard
 def main(argv: Optional[List[str]] = None) -> int:
     """Run the tool."""
-    parser = cli.parser('compare_latency', __doc__.splitlines()[0])
+    parser = cli.parser('compare_latency', __doc__.splitlines()[0], {'report': ['matplotlib']})
     parser.add_argument('recordings', nargs='+', type=Path, metavar='FILE',
                         help="latency_node's .json summaries or .csv recordings")
     parser.add_argument('--report', action='store_true',

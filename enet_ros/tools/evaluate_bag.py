@@ -25,7 +25,7 @@ or --sidecar, else by frame name, else by the nearest stamp within half a frame 
 
 def arguments() -> argparse.ArgumentParser:
     """Return the command line."""
-    parser = cli.parser('evaluate_bag', __doc__.split(': ', 1)[1].strip(), epilog=EPILOG)
+    parser = cli.parser('evaluate_bag', __doc__.split(': ', 1)[1].strip(), scoring.NEEDS, epilog=EPILOG)
     parser.add_argument('bags', nargs='*', metavar='BAG', help='rosbag2 folder, .mcap or .db3 file')
     frames = parser.add_argument_group('what is scored')
     frames.add_argument('--image', metavar='TOPIC', help='the camera, where the bag has several')

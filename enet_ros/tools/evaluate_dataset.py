@@ -18,7 +18,7 @@ from . import scoring
 
 def arguments() -> argparse.ArgumentParser:
     """Return the tool's parser."""
-    parser = cli.parser('evaluate_dataset', __doc__.splitlines()[0])
+    parser = cli.parser('evaluate_dataset', __doc__.splitlines()[0], scoring.NEEDS)
     parser.add_argument('root', metavar='ROOT', help="the data set's folder, or 'synthetic'")
     parser.add_argument('--split', help='train, val or test; without it every frame')
     parser.add_argument('--layout', choices=LAYOUTS, help='what the folder is, where it does not show')

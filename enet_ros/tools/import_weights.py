@@ -12,7 +12,7 @@ from ..training import pytorch_enet, torch_file
 @cli.guard
 def main(argv: Optional[List[str]] = None) -> int:
     """Convert a checkpoint of PyTorch-ENet (CamVid or Cityscapes) into .npz; nothing in it is executed."""
-    parser = cli.parser('import_weights', main.__doc__)
+    parser = cli.parser('import_weights', main.__doc__, {'': ['torch']})
     parser.add_argument('checkpoint', type=Path, help="the file, called 'ENet' by that project")
     parser.add_argument('output', type=Path, help='the .npz to write')
     parser.add_argument('--classes', metavar='FILE',

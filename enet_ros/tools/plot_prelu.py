@@ -11,7 +11,7 @@ from ..training import slopes
 @cli.guard
 def main(argv: Optional[List[str]] = None) -> int:
     """Draw the PReLU slopes of trained weights against depth: mean, smallest and largest per layer."""
-    parser = cli.parser('plot_prelu', main.__doc__)
+    parser = cli.parser('plot_prelu', main.__doc__, {'': ['matplotlib']})
     parser.add_argument('--weights', default='camvid', help='a shipped name or a path to .npz')
     parser.add_argument('--output', type=Path, default=Path('out/prelu.png'), help='the image to write')
     arguments = parser.parse_args(argv)

@@ -60,7 +60,7 @@ class Topics(NamedTuple):
 
 def arguments() -> argparse.ArgumentParser:
     """Return the command line."""
-    parser = cli.parser('record_bag', __doc__.split(': ', 1)[1].strip())
+    parser = cli.parser('record_bag', __doc__.split(': ', 1)[1].strip(), {'': ['rosbags', 'tqdm']})
     parser.add_argument('source', help="data-set folder, or 'synthetic'")
     parser.add_argument('bag', type=Path, help='folder to create')
     parser.add_argument('--split', help='train, val or test of the data set; all frames if not given')

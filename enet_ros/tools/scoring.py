@@ -14,6 +14,8 @@ from ..reports.comparison import check, compare, comparison_text
 from ..reports.text import summary
 from ..segmenter import UPSAMPLING
 
+NEEDS = {'': ['tqdm'], 'report': ['jinja2'], 'scheduler': ['distributed']}
+
 
 def add_segmenting(parser: argparse.ArgumentParser) -> None:
     """Add the options of the segmenter; `segmenter_options` reads them."""

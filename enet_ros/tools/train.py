@@ -27,6 +27,7 @@ def _train(argv: List[str], group: Any) -> int:
     from ..training import recipe as recipes
     from ..training.initialise import from_weights
     from ..training.trainer import Trainer
+    _check_device(arguments.device)
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     if arguments.processes > 1 and group is None:
@@ -60,7 +61,8 @@ def _train(argv: List[str], group: Any) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = cli.parser('train', str(main.__doc__).split(';')[0] + ': weights.npz, log.csv and curves.png.')
+    parser = cli.parser('train', str(main.__doc__).split(';')[0] + ': weights.npz, log.csv and curves.png.',
+                        {'': ['torch', 'tqdm', 'matplotlib']})
     add = parser.add_argument
     add('--data', type=Path, required=True, metavar='FOLDER',
         help="a data-set folder, or 'synthetic' for many synthetic streets")
@@ -90,6 +92,16 @@ def _parser() -> argparse.ArgumentParser:
         help='share every batch among so many processes, which wait for one another once a step')
     add('--device', default='auto', help='auto, cpu, cuda, cuda:1, ...')
     return parser
+
+
+def _check_device(name: str) -> None:
+    """Raise InputError where a device is not there."""
+    import torch
+    try:
+        torch.zeros(1, device='cpu' if name == 'auto' else name)
+    except (RuntimeError, AssertionError) as error:     # the latter: built without CUDA
+        reason = ' '.join(str(error).split('\n')[0].split())
+        raise InputError(f'--device {name}: {reason}; use cpu, or auto for the best there is') from None
 
 
 def _lead(arguments: argparse.Namespace, argv: List[str]) -> int:

@@ -24,7 +24,7 @@ ROBOT_ONLY = {'ament_index_python', 'cv_bridge', 'launch', 'launch_ros', 'launch
 def requirement_names() -> Set[str]:
     names = set()
     for path in (sources.ROOT / 'requirements').glob('*.in'):
-        names |= {match.group().lower() for match in re.finditer(r'^[\w-]+', path.read_text(), re.M)}
+        names |= {match.group().lower() for match in re.finditer(r'^\w[\w-]*', path.read_text(), re.M)}
     return names
 
 

@@ -21,6 +21,7 @@ from ...evaluation.offline import provenance
 from ...evaluation.online import LiveEvaluation
 from ...images import to_array
 from ...json_files import plain, write_json
+from ...libraries import need
 from ...reports.frames import FrameCsv
 from ...timing import SEGMENTED, FrameTiming, monotonic_ns
 from ...weights import load
@@ -42,6 +43,8 @@ class EvaluationNode(Node):
         super().__init__('evaluation_node')
         self._stop = stop
         self._options = declare(self, parameters.PARAMETERS)
+        if self._options['report']:
+            need('parameter report', ['jinja2'])
         self._checkpoint = load(self._options['weights']) if self._options['weights'] else None
         self._folder = parameters.open_folder(self._options)
         self._tables = parameters.class_tables(self._options, self._checkpoint, self._folder)
@@ -187,7 +190,6 @@ class EvaluationNode(Node):
             write_json(self._options['output'], result)
             written.append(self._options['output'])
         if self._options['report']:
-            # Needs Jinja2, which a robot without reports does not.
             from ...reports.html import write_report
             write_report(Path(self._options['report']), result, self._live.evaluator.examples)
             written.append(self._options['report'])

@@ -179,7 +179,7 @@ def test_without_ros_the_node_is_left_out_unless_asked_for(tmp_path, capsys, mon
         return None if name == 'rclpy' else found(name)
     monkeypatch.setattr(run.importlib.util, 'find_spec', find)
     assert run.main(['--node', '--out', str(tmp_path)]) == 2
-    assert '--node needs ROS 2' in capsys.readouterr().err
+    assert 'needs rclpy: source a ROS 2' in capsys.readouterr().err
     sections = run._sections(run._parser().parse_args([]))
     assert 'node' not in sections and 'times' in sections
 
