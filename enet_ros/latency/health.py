@@ -51,7 +51,7 @@ def _recorder_troubles(recording: Recording, limits: Limits) -> List[Tuple[str, 
     troubles = []
     if recording.error:
         troubles.append((ERROR, f'{recording.path}: {recording.error}; {recording.lost} rows not recorded: '
-                                'free some space'))
+                                'free some space, or start it again'))
     if recording.publishers == 0:
         troubles.append((WARN, f'nothing publishes {recording.timing_topic}: is the segmentation node up '
                                'and of that name?'))

@@ -1,6 +1,7 @@
 """One CSV row per frame: exact nanoseconds, and readable up to the last frame after a crash."""
 
 import csv
+import fcntl
 import io
 import os
 from pathlib import Path
@@ -75,7 +76,8 @@ class RowWriter:
     """Appends rows so that each is in the operating system's hands before the next is made.
 
     A killed process loses nothing that was written; a full disk loses rows, which are counted in
-    `lost`, with the last error in `error` (None while rows go through).
+    `lost`, with the last error in `error` (None while rows go through). The folder is locked: of two
+    writers in one the second is refused.
     """
 
     def __init__(self, path: Union[str, Path]) -> None:
@@ -84,9 +86,10 @@ class RowWriter:
         self.written = 0
         self.lost = 0
         self.error: Optional[str] = None
-        self._torn = False
+        self._torn = self._gone = False
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock = _locked(self.path.parent)
             keep_older(self.path)
             self._file = os.open(str(self.path), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         except OSError as error:
@@ -104,8 +107,28 @@ class RowWriter:
     def close(self) -> None:
         """Close the file; a second call does nothing."""
         if self._file >= 0:
+            self.check()
             os.close(self._file)
+            os.close(self._lock)
             self._file = -1
+
+    def check(self) -> None:
+        """Look whether the file is still where it was made, and say so in `error` where it is not."""
+        try:
+            self._gone = not os.path.samestat(os.fstat(self._file), os.stat(str(self.path)))
+        except OSError:
+            self._gone = True
+        if self._gone:
+            self.error = 'deleted or moved while it was written'
+
+    @property
+    def loss(self) -> Optional[str]:
+        """What the recording lacks, None where it has every row; looked at by `check` and `close`."""
+        if self._gone:
+            return f'{self.path}: deleted or moved while it was written, with its {self.written} rows'
+        if self.lost:
+            return f'{self.path}: {self.lost} of {self.lost + self.written} rows are missing'
+        return None
 
     def _put(self, line: bytes) -> bool:
         # A line that a full disk cut short is ended first, so that only that one is unreadable.
@@ -119,8 +142,24 @@ class RowWriter:
             self._torn = done > 0
             self.error = 'no space left'
             return False
-        self._torn, self.error = False, None
+        self._torn = False
+        if not self._gone:
+            self.error = None
         return True
+
+
+def _locked(folder: Path) -> int:
+    """Lock a folder for this process; return the handle that holds it."""
+    handle = os.open(str(folder), os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise InputError(f'{folder}: another process records there; give this one a folder of its '
+                         'own') from None
+    except OSError:     # some network file systems lock no folders
+        pass
+    return handle
 
 
 def keep_older(path: Path) -> None:

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -118,3 +119,33 @@ def test_delay_needs_a_label_and_a_good_clock() -> None:
     """What cannot be believed is no number."""
     assert row(0, 0, 25).delay_ns == 25 * 10**6 and row(0, 0, 25).delivered_ros_ns == EPOCH + 25 * 10**6
     assert row(0, 0, None).delay_ns is None and row(0, 0, 25, stamp_checks.STALE).delay_ns is None
+
+
+def test_two_recorders_do_not_share_a_folder(tmp_path: Path) -> None:
+    """The second would have renamed the first one's file, and both would have mixed their rows."""
+    first = RowWriter(tmp_path / 'latency.csv')
+    with pytest.raises(InputError, match='another process'):
+        RowWriter(tmp_path / 'latency.csv')
+    first.close()
+    RowWriter(tmp_path / 'latency.csv').close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['latency.1.csv', 'latency.csv']
+
+
+@pytest.mark.parametrize('how', ['file', 'folder', 'replaced'])
+def test_a_recording_that_is_gone_is_told(how: str, tmp_path: Path) -> None:
+    """Rows go on into a file that nobody will find: an error, not a recording that stands."""
+    writer = RowWriter(tmp_path / 'run' / 'latency.csv')
+    writer.write(steady(1))
+    writer.check()
+    assert writer.error is None and writer.loss is None
+    if how == 'folder':
+        shutil.rmtree(str(tmp_path / 'run'))
+    else:
+        (tmp_path / 'run' / 'latency.csv').unlink()
+        if how == 'replaced':
+            (tmp_path / 'run' / 'latency.csv').write_text('')
+    writer.check()
+    writer.write(steady(1))
+    assert 'deleted' in writer.error
+    writer.close()
+    assert 'deleted' in writer.loss and '2 rows' in writer.loss

@@ -8,6 +8,7 @@ from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
 
 from ...errors import InputError
+from ...timing import monotonic_ns
 
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks
@@ -22,6 +23,7 @@ TELLS_NUMBERS = hasattr(Subscription, 'CallbackType')
 # One would do, as only the newest is worked on, but what a reader of depth 1 overwrites is lost untold:
 # 5 % of 1280x720 at 30 Hz on a busy machine. All that has arrived is taken at once: nothing gets old here.
 DEPTH = 5
+DISCOVERY_NS = 5 * 10 ** 9      # within which publishers are found that were there before
 _UNKNOWN_NUMBERS = (0, 2 ** 64 - 1)     # of middlewares that do not number
 
 
@@ -38,13 +40,13 @@ class CameraSubscription:
     """
 
     def __init__(self, node: Node, message_type: Any, topic: str,
-                 received: Callable[[Any, Optional[int]], None], changed: Callable[[], None]) -> None:
+                 received: Callable[[Any, Optional[int]], None], changed: Callable[[bool], None]) -> None:
         """
         Declare the overrides; nothing is subscribed before `open`.
 
         `topic` is fully resolved. `received` gets each message and the publisher's number of it, None where
         the middleware does not number; `changed` is called when another publisher, or another number of
-        them, sends.
+        them, sends: with True where it is one that was started while this node listened.
         """
         self.topic = topic
         self.more = 0   # images that have arrived after the one being received
@@ -58,19 +60,23 @@ class CameraSubscription:
         self._open = False
         self._all_reliable = False
         self._sources: List[bytes] = []
+        self._opened_ns = monotonic_ns()
         self._override = _Override(node, topic)
 
     def open(self) -> None:
         """Subscribe now or, where no publisher is there yet, when `follow` sees one."""
         self._open = True
+        self._opened_ns = monotonic_ns()
         self.follow()
 
     def follow(self) -> None:
         """Subscribe, or subscribe anew where what the publishers offer has changed."""
         if not self._open:
             return
+        before = set(self._sources)
         if self._look():
-            self._changed()
+            settled = monotonic_ns() - self._opened_ns > DISCOVERY_NS
+            self._changed(settled and len(self._sources) == 1 and self._sources[0] not in before)
         wanted = self._wanted()
         if wanted is None or (self._subscription is not None and wanted == self.reliable):
             return

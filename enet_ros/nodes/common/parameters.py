@@ -18,6 +18,7 @@ class Parameter(NamedTuple):
     choices: Tuple[str, ...] = ()                   # '' stands for the node's own choice
     live: bool = False                              # may change while the node runs
     step: int = 1                                   # of a whole number
+    least_but_zero: float = 0.0                     # a number below that, other than 0, is refused
 
 
 Table = Mapping[str, Parameter]
@@ -49,8 +50,11 @@ def problem(table: Table, name: str, value: Any) -> Optional[str]:
         return None
     least, greatest = parameter.limits
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if number and math.isfinite(value) and least <= value <= greatest:
+    if number and math.isfinite(value) and least <= value <= greatest and (
+            not value or value >= parameter.least_but_zero):
         return None
+    if parameter.least_but_zero:
+        return f'{name} is {value!r}; it is 0, or a number from {parameter.least_but_zero:g} to {greatest:g}'
     return f'{name} is {value!r}; it is a number from {least:g} to {greatest:g}'
 
 

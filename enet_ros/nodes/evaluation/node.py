@@ -75,7 +75,7 @@ class EvaluationNode(Node):
         self._camera: Optional[CameraSubscription] = None
         if self._options['report']:
             self._camera = CameraSubscription(self, Image, self.resolve_topic_name('image'),
-                                              lambda message, _: self._on_image(message), lambda: None)
+                                              lambda message, _: self._on_image(message), lambda fresh: None)
             self._camera.open()
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self._summary = self.create_publisher(String, '~/summary', latched)

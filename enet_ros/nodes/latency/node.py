@@ -42,6 +42,7 @@ class LatencyNode(Node):
     def __init__(self, stop: Optional[Stop] = None, **options: Any) -> None:
         """Open the recording and subscribe; InputError where the folder cannot be written."""
         super().__init__('latency_node', **options)
+        self._stop = stop
         declare(self, PARAMETERS)
         self._cameras = [name.strip('/') for name in self._get('cameras') if name.strip('/')] or ['']
         self._writer = RowWriter(Path(os.path.expanduser(self._get('output'))).absolute() / 'latency.csv')
@@ -68,10 +69,16 @@ class LatencyNode(Node):
         self._report.stop()
         self._record(self._join.flush(), monotonic_ns())
         self._writer.close()
+        loss = self._writer.loss
+        if loss is not None:
+            self.get_logger().error(loss)
+            if self._stop is not None:
+                self._stop.code = self._stop.code or 1
         try:
             summary = write_report(self._writer.path, **self._report_options())
         except (InputError, OSError) as error:
-            self.get_logger().error(f'the recording stands, its summary does not: {error}')
+            told = 'no summary' if loss else 'the recording stands, its summary does not'
+            self.get_logger().error(f'{told}: {error}')
             return
         self.get_logger().info(_in_words(summary))
         for note in summary['notes']:
@@ -120,7 +127,7 @@ class LatencyNode(Node):
         for camera in self._cameras if wanted else ():
             topic = self.resolve_topic_name('/'.join(filter(None, (camera, 'image'))))
             received = partial(self._on_image, camera or _ONLY_CAMERA)
-            self._images.append(CameraSubscription(self, Image, topic, received, lambda: None))
+            self._images.append(CameraSubscription(self, Image, topic, received, lambda fresh: None))
             self._images[-1].open()
 
     def _on_parameters(self, changes: List[Parameter]) -> SetParametersResult:
@@ -137,6 +144,7 @@ class LatencyNode(Node):
     def _every_second(self) -> None:
         now_ns = monotonic_ns()
         self._record(self._join.expire(now_ns), now_ns)
+        self._writer.check()
         silent = None if self._last_frame_ns is None else (now_ns - self._last_frame_ns) / 1e9
         recording = Recording(str(self._writer.path), self._writer.written, self._writer.lost,
                               self._writer.error, silent, self.count_publishers(self._timing_topic),

@@ -44,7 +44,8 @@ class Camera:
         now_ns, ros_ns = monotonic_ns(), self._clock.now().nanoseconds
         stamp = message.header.stamp
         stamp_ns = stamp.sec * 10 ** 9 + stamp.nanosec
-        sequence, back_ns = self.record.received(now_ns, stamp_ns, ros_ns, publication)
+        sequence, back_ns = self.record.received(
+            now_ns, stamp_ns, ros_ns, publication, self.subscription.publishers > 1)
         if back_ns >= STAMP_JUMP_NS:
             self._log.warn(f'{self.subscription.topic}: stamps went back by {back_ns / 1e9:.1f} s: a bag '
                               'that began anew, or a clock that was '

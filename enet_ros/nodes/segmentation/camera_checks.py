@@ -13,6 +13,7 @@ SILENT_LEAST = 0.5          # seconds; below that, a fast camera's hiccup
 LATE, TOO_LATE = 0.5, 2.0   # seconds between stamp and label
 CLOCKS_APART = 60.0         # an age beyond that, or a negative one, is two clocks and no age
 SLOWER = 0.9                # labels per camera image, below which the camera is told to be too fast
+AT_ONCE = 2                 # frames of a camera that are not settled: one waits, one is worked on
 LOSS = 0.02                 # share of a best-effort camera's images lost that is worth a word
 PROFILE_ADVICE = ('start the camera with FASTRTPS_DEFAULT_PROFILES_FILE and FASTDDS_DEFAULT_PROFILES_FILE '
                   'set to {}, or let it publish reliable')
@@ -37,6 +38,9 @@ class CameraState(NamedTuple):
 def judge_camera(snapshot: Snapshot, state: CameraState) -> Verdict:
     """Return the level and all findings in one line, the worst first."""
     findings = _silence(snapshot, state)
+    if snapshot.frames_waiting > AT_ONCE:
+        findings.append((ERROR, f'{snapshot.frames_waiting} frames are unaccounted for: a defect, please '
+                                'report it'))
     if not findings:
         findings = _ages(snapshot) + _rates(snapshot, state) + _losses(snapshot, state)
     findings.sort(key=lambda finding: -finding[0])
@@ -62,6 +66,7 @@ def camera_values(snapshot: Snapshot, state: CameraState) -> Dict[str, str]:
     values.update(('dropped_by.' + reason, str(count)) for reason, count in snapshot.dropped_by.items())
     values.update({
         'lost_in_transport': str(snapshot.lost),
+        'lost_in_transport_unknown': str(snapshot.untold),
         'lost_in_transport_share': f'{snapshot.lost_share:.4f}',
         'stamps_back': str(snapshot.stamps_back), 'last_error': snapshot.last_error})
     return values
@@ -148,9 +153,9 @@ def _rates(snapshot: Snapshot, state: CameraState) -> List[Verdict]:
 
 def _losses(snapshot: Snapshot, state: CameraState) -> List[Verdict]:
     if state.publishers > 1:    # neither numbers nor stamps of several tell what is missing
-        return [(WARN, f'{state.publishers} publishers send on {state.topic} and displace each other: give '
-                       'each camera a topic of its '
-                       'own and name them in `cameras`')]
+        return [(WARN, f'{state.publishers} publishers send on {state.topic} and displace each other, and '
+                       'what is lost is unknown: give each camera a topic of its own and name them in '
+                       '`cameras`')]
     if snapshot.lost_share <= LOSS:
         return []
     text = f'{100 * snapshot.lost_share:.0f} % of the images are lost on the way'

@@ -24,6 +24,7 @@ class Snapshot(NamedTuple):
     silence: Optional[float]
     lost: int
     lost_share: float
+    untold: int
     stamps_back: int
     recent_errors: int
     last_error: str
@@ -57,18 +58,19 @@ class CameraStatistics:
         self._stamps_back = 0
         self._last_error = ''
 
-    def received(self, now_ns: int, stamp_ns: int, ros_ns: int,
-                 publication: Optional[int]) -> Tuple[int, int]:
+    def received(self, now_ns: int, stamp_ns: int, ros_ns: int, publication: Optional[int],
+                 several: bool = False) -> Tuple[int, int]:
         """
         Count a delivered frame; return its number, from 0, and by how many ns its stamp went back.
 
-        `publication` is the number the camera's publisher gave to the message, where the middleware tells it.
+        `publication` is the number the camera's publisher gave to the message, where the middleware tells it;
+        with `several` publishers nothing tells what is missing.
         """
         with self._lock:
             sequence = self._received
             self._received += 1
             self._arrivals.append((now_ns, (ros_ns - stamp_ns) / 1e9))
-            self._losses.add(now_ns, stamp_ns, publication)
+            self._losses.add(now_ns, stamp_ns, publication, several)
             back = 0 if self._last_stamp_ns is None else max(0, self._last_stamp_ns - stamp_ns)
             self._stamps_back += back > 0
             self._last_stamp_ns = stamp_ns
@@ -86,10 +88,13 @@ class CameraStatistics:
                 self._last_error = error
                 self._errors.append((now_ns, 0.0))
 
-    def camera_changed(self) -> None:
-        """Forget rates and numbers of the publisher: another one may send from now on."""
+    def camera_changed(self, fresh: bool = False) -> None:
+        """Forget rates and numbers of the publisher: another one sends from now on.
+
+        A `fresh` one was started while this node listened: all that it sent was meant for us.
+        """
         with self._lock:
-            self._losses = LossEstimate(self._losses.lost)
+            self._losses.change(fresh)
 
     def snapshot(self, now_ns: int) -> Snapshot:
         """Return everything that diagnostics tell about the camera."""
@@ -104,7 +109,7 @@ class CameraStatistics:
                 self._received - self._segmented - sum(dropped.values()),
                 _rate(arrivals), _rate(labels), _median(labels), _median(arrivals),
                 (now_ns - self._arrivals[-1][0]) / 1e9 if self._arrivals else None,
-                lost, share, self._stamps_back, len(errors), self._last_error)
+                lost, share, self._losses.untold, self._stamps_back, len(errors), self._last_error)
 
 
 class LossEstimate:
@@ -117,16 +122,32 @@ class LossEstimate:
     wrongly, but for small shares.
     """
 
-    def __init__(self, lost: int = 0) -> None:
-        """Start after a number of losses already known."""
-        self.lost = lost
+    def __init__(self) -> None:
+        """Start with nothing known."""
+        self.lost = 0
+        self.untold = 0     # messages delivered while several publishers sent
         self._last: Optional[int] = None
+        self._began: Optional[int] = None       # number of the message with which the numbers began anew
         self._recent: Deque[Tuple[int, int]] = deque(maxlen=_KEPT)
         self._stamps: Deque[Tuple[int, int]] = deque(maxlen=_KEPT)
         self._numbered = False
 
-    def add(self, now_ns: int, stamp_ns: int, publication: Optional[int]) -> None:
+    def change(self, fresh: bool) -> None:
+        """Begin with another publisher; of a `fresh` one the first message has number 1."""
+        if fresh and self._began is not None:       # its first message came before the graph told of it
+            self.lost += self._began - 1
+        else:
+            self._last = 0 if fresh else None
+        self._began = None
+        self._numbered = False
+        self._recent.clear()
+        self._stamps.clear()
+
+    def add(self, now_ns: int, stamp_ns: int, publication: Optional[int], several: bool = False) -> None:
         """Count one delivered message."""
+        if several:
+            self.untold += 1
+            return
         self._stamps.append((now_ns, stamp_ns))
         if publication is None:
             return
@@ -134,6 +155,7 @@ class LossEstimate:
         gap = 0 if self._last is None else publication - self._last - 1
         self._last = publication
         if gap < 0:     # a publisher that was started anew
+            self._began = publication
             return
         self.lost += gap
         self._recent.append((now_ns, gap))

@@ -6,6 +6,7 @@ from typing import Any, Dict, List, NamedTuple, Optional
 # A stamp further back than this is a clock that was set or a bag that began anew, not a frame overtaken on
 # its way.
 REORDERING_NS = 1000 * 1000 * 1000
+LONGEST_PERIOD_NS = 100 * 10 ** 9     # of a limit: one frame in a hundred seconds
 
 
 class Frame(NamedTuple):
@@ -99,7 +100,7 @@ class RateLimit:
         if self.rate <= 0:
             self._planned_ns = None
             return True
-        period = int(1e9 / self.rate)
+        period = int(min(1e9 / self.rate, LONGEST_PERIOD_NS))
         due = now_ns if self._planned_ns is None else max(self._planned_ns + period, now_ns - period)
         if now_ns < due - period // 4:
             return False

@@ -52,7 +52,7 @@ PARAMETERS: Dict[str, Parameter] = {
     'ego_mask': Parameter('', 'PNG; where it is not zero, labels become 255 (the bonnet, say)'),
     'output_classes': Parameter('', 'YAML that groups classes, say drivable and obstacle'),
     'max_rate': Parameter(0.0, 'most labels a second of each camera; 0: no limit; may change while running',
-                          (0.0, 1000.0), live=True),
+                          (0.0, 1000.0), live=True, least_but_zero=0.01),
     'engine_cache': Parameter('', "folder of built engines; '': the user's cache folder"),
     'autostart': Parameter(True, 'configure and activate by itself; false under a lifecycle manager'),
 }

@@ -9,12 +9,14 @@ from rclpy.duration import Duration
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from rclpy.qos import QoSProfile
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 
 from enet_ros.errors import InputError
+from enet_ros.nodes.common import camera_subscription
 from enet_ros.nodes.common.camera_subscription import CameraSubscription
+from enet_ros.nodes.segmentation.camera_statistics import CameraStatistics
 
 
 @pytest.fixture
@@ -38,7 +40,7 @@ def test_all_that_has_arrived_is_taken_at_once_and_the_newest_is_last(context: A
     subscription = CameraSubscription(
         node, Image, '/image',
         lambda message, number: received.append((message.header.stamp.nanosec, subscription.more)),
-        lambda: None)
+        lambda fresh: None)
     subscription.open()
     assert subscribed(node) == 0        # nobody knows yet which kind would be right
     publisher = node.create_publisher(Image, '/image', QoSProfile(depth=10))
@@ -65,14 +67,56 @@ def test_a_wrong_override_is_told(context: Any, name: str, value: Any) -> None:
     override = Parameter('qos_overrides./image.subscription.' + name, value=value)
     node = Node('camera_test', context=context, parameter_overrides=[override])
     with pytest.raises(InputError, match=name):
-        CameraSubscription(node, Image, '/image', lambda message, number: None, lambda: None)
+        CameraSubscription(node, Image, '/image', lambda message, number: None, lambda fresh: None)
     node.destroy_node()
 
 
 def test_an_override_subscribes_before_any_camera_is_there(context: Any) -> None:
     override = Parameter('qos_overrides./image.subscription.reliability', value='reliable')
     node = Node('camera_test', context=context, parameter_overrides=[override])
-    subscription = CameraSubscription(node, Image, '/image', lambda message, number: None, lambda: None)
+    subscription = CameraSubscription(node, Image, '/image', lambda message, number: None, lambda fresh: None)
     subscription.open()
     assert subscribed(node) == 1 and subscription.reliable
+    node.destroy_node()
+
+
+def test_what_a_new_camera_sends_before_it_is_heard_is_counted(context: Any, monkeypatch: Any) -> None:
+    """Reliable, then best effort: the images sent while the subscription was changed are lost, and told."""
+    if not camera_subscription.TELLS_NUMBERS:
+        pytest.skip('this middleware does not number')
+    monkeypatch.setattr(camera_subscription, 'DISCOVERY_NS', 0)
+    node = Node('camera_test', context=context)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    statistics = CameraStatistics('a')
+    subscription = CameraSubscription(
+        node, Image, '/image', lambda message, number: statistics.received(
+            0, message.header.stamp.nanosec, 0, number, subscription.publishers > 1),
+        statistics.camera_changed)
+    subscription.open()
+
+    def received() -> int:
+        return statistics.snapshot(0).frames_waiting    # nothing settles them here
+
+    sent = 0
+    reliable, best_effort = ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT
+    for reliability in (reliable, best_effort, reliable):
+        publisher = node.create_publisher(Image, '/image', QoSProfile(depth=10, reliability=reliability))
+        before, number = received(), 0
+        while received() < before + 20:
+            number += 1
+            publisher.publish(Image())
+            executor.spin_once(timeout_sec=0.01)
+            subscription.follow()
+        for _ in range(20):
+            executor.spin_once(timeout_sec=0.01)
+        sent += number
+        node.destroy_publisher(publisher)
+        while node.get_publishers_info_by_topic('/image'):
+            executor.spin_once(timeout_sec=0.01)
+        subscription.follow()
+    assert sent > received()        # something was lost, or this shows nothing
+    assert statistics.snapshot(0).lost == sent - received()
+    subscription.close()
+    executor.shutdown()
     node.destroy_node()

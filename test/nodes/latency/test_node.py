@@ -153,7 +153,10 @@ def test_killed_while_recording(graph: Any, observer: Observer, tmp_path: Path) 
         stop.set()
         thread.join()
         camera.close()
-    assert second.end(signal.SIGTERM) == 0 and 'Traceback' not in second.log.read_text()
+    third = graph('latency_node', output=tmp_path / 'run', plot=False)      # into the same folder
+    assert third.wait(SECONDS) == 2 and 'another process records there' in third.log.read_text()
+    assert second.end(signal.SIGTERM) == 1 and 'Traceback' not in second.log.read_text()
+    assert 'rows are missing' in second.log.read_text() and 'stands' not in second.log.read_text()
     done = subprocess.run([sys.executable, '-m', 'enet_ros', 'compare_latency', '--report',
                            str(tmp_path / 'run' / 'latency.1.csv')], stdout=subprocess.PIPE)
     assert done.returncode == 0 and b'latency_ms p50' in done.stdout

@@ -18,7 +18,7 @@ from enet_ros.nodes.segmentation.camera_statistics import Snapshot
 from enet_ros.timing import DROP_REASONS
 
 WELL = Snapshot('front', 300, dict.fromkeys(DROP_REASONS, 0), 0, 30.0, 29.5, 0.06, 0.02, 0.01, 0, 0.0, 0,
-                0, '')
+                0, 0, '')
 STATE = CameraState('/front/image', 60.0, 1, True, True, 0.0, '/share/fastdds.xml')
 
 
@@ -28,6 +28,8 @@ STATE = CameraState('/front/image', 60.0, 1, True, True, 0.0, '/share/fastdds.xm
     ({'silence': None}, {'active_seconds': 1.0}, OK, ''),
     ({'silence': None}, {'publishers': 0}, WARN, 'nobody publishes /front/image'),
     ({'silence': None}, {}, ERROR, 'QoS'),
+    ({'frames_waiting': 3}, {}, ERROR, '3 frames are unaccounted for'),
+    ({}, {'publishers': 2}, WARN, 'what is lost is unknown'),
     ({'silence': 0.45}, {}, OK, 'Hz'),
     ({'silence': 0.6}, {}, WARN, 'no image for 0.6 s'),
     ({'silence': 6.0}, {}, ERROR, 'still there'),

@@ -79,3 +79,28 @@ def test_a_camera_started_anew_has_lost_nothing() -> None:
     for number in (1, 2):
         record.received(0, 200 + number, 0, number)
     assert record.snapshot(0).lost == 1
+
+
+def test_a_camera_started_while_we_listen_has_sent_all_for_us() -> None:
+    """Its first numbers are lost, whether the graph tells of it before its first message or after."""
+    record = CameraStatistics('a')
+    record.received(0, 1, 0, 100)
+    record.camera_changed(fresh=True)
+    record.received(0, 2, 0, 5)
+    assert record.snapshot(0).lost == 4
+    record.received(0, 3, 0, 2)         # the next one, of which the graph has not told yet
+    record.camera_changed(fresh=True)
+    record.received(0, 4, 0, 3)
+    assert record.snapshot(0).lost == 5
+
+
+def test_what_several_publishers_lose_is_unknown_and_told() -> None:
+    """No number of theirs says anything; how many frames that was is counted."""
+    record = CameraStatistics('a')
+    for number in (1, 2):
+        record.received(0, number, 0, number)
+    record.camera_changed()
+    for number in range(40):
+        record.received(0, number, 0, None, several=True)
+    snapshot = record.snapshot(0)
+    assert snapshot.lost == 0 and snapshot.untold == 40

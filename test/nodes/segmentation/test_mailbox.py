@@ -7,7 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 import pytest
 
-from enet_ros.nodes.segmentation.mailbox import REORDERING_NS, Frame, LatestFrameMailbox, RateLimit
+from enet_ros.nodes.segmentation.mailbox import (
+    LONGEST_PERIOD_NS,
+    REORDERING_NS,
+    Frame,
+    LatestFrameMailbox,
+    RateLimit,
+)
 
 STEP = 10 ** 7
 
@@ -100,3 +106,10 @@ def test_a_limit_that_is_raised_acts_at_once() -> None:
     assert limit.admits(0) and not limit.admits(10 ** 8)
     limit.rate = 10.0
     assert limit.admits(3 * 10 ** 8)
+
+
+@pytest.mark.parametrize('rate', [1e-300, 5e-324, 1e-290, 1e-9, 1e9, 1e308])
+def test_a_limit_of_any_size_is_a_limit(rate: float) -> None:
+    """It neither overflows nor waits for ever: after the longest period the next frame goes through."""
+    limit = RateLimit(rate)
+    assert limit.admits(0) and limit.admits(LONGEST_PERIOD_NS)

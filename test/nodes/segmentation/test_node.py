@@ -243,6 +243,9 @@ def test_parameters_change_while_running_and_describe_themselves(quiet: Stage, s
     assert not refused.successful and '1.5' in refused.reason
     assert not set_parameter('max_rate', ParameterValue(
         type=ParameterType.PARAMETER_STRING, string_value='fast')).successful
+    for rate in (1e-300, 5e-324, 0.001):    # a frame in a thousand seconds, or in no time that exists
+        refused = set_parameter('max_rate', number(rate))
+        assert not refused.successful and '0.01' in refused.reason
     assert not set_parameter('weights', ParameterValue(
         type=ParameterType.PARAMETER_STRING, string_value='other')).successful
 
