@@ -7,7 +7,7 @@ import numpy as np
 
 from ..weights import Checkpoint, WeightsError
 
-_EPS = {'authors': 1e-3, 'paper': 1e-3, 'pytorch-enet': 1e-5}
+_EPS = {'authors': 1e-3, 'authors-prelu': 1e-3, 'paper': 1e-3, 'pytorch-enet': 1e-5}
 _SEGNET_EPS = 1e-5
 _LONGEST_SEQUENCE = 11      # of layers in a branch
 

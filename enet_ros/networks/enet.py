@@ -26,6 +26,7 @@ _PYTORCH_ENET = Style(
 
 VARIANTS = {
     'authors': Variant(_AUTHORS, _AUTHORS._replace(slope='relu'), 2, True),
+    'authors-prelu': Variant(_AUTHORS, _AUTHORS, 2, True),
     'paper': Variant(_PAPER, _PAPER, 2, True),
     'pytorch-enet': Variant(_PYTORCH_ENET, _PYTORCH_ENET._replace(slope='relu'), 3, False),
 }
@@ -34,7 +35,7 @@ VARIANTS = {
 _SECTION = ((1, False), (2, False), (1, True), (4, False),
             (1, False), (8, False), (1, True), (16, False))
 
-_DECODER_DROPOUT = {'authors': 0.0, 'paper': 0.1, 'pytorch-enet': 0.1}
+_DECODER_DROPOUT = {'authors': 0.0, 'authors-prelu': 0.0, 'paper': 0.1, 'pytorch-enet': 0.1}
 
 
 class Encoder(nn.Module):
@@ -83,12 +84,14 @@ class Decoder(nn.Module):
 class ENet(nn.Module):
     """ENet: RGB in [0, 1] (N, 3, H, W) -> logits (N, C, H, W); H and W are multiples of 8.
 
-    Three variants exist, because the paper and the two public programs differ:
+    Four variants exist, because the paper, the two public programs and the authors' weights differ:
 
     - ``authors`` (default): as the authors' Torch7 code builds it. Biases in the initial, main and
       transposed convolutions; PReLU per channel in the encoder, ReLU in the decoder; nothing
       between the two asymmetric convolutions, (1, 5) first; no activation after the expansion;
       internal width a quarter of the output; no dropout in the decoder; batch norm eps 1e-3.
+    - ``authors-prelu``: the same with PReLU per channel in the decoder, as in the weights for
+      Cityscapes that the authors published.
     - ``paper``: the authors' network where the paper's text says otherwise: PReLU in the decoder
       too (its Figure 3 shows the slopes), batch norm and PReLU "between all convolutions", so also
       between the asymmetric ones, and spatial dropout of 0.1 in the decoder.

@@ -49,7 +49,8 @@ def reference(network, frame):
 
 
 @pytest.mark.parametrize('name, variant, size', [
-    ('enet', 'authors', SIZE), ('enet', 'paper', SIZE), ('enet', 'pytorch-enet', SIZE),
+    ('enet', 'authors', SIZE), ('enet', 'authors-prelu', SIZE), ('enet', 'paper', SIZE),
+    ('enet', 'pytorch-enet', SIZE),
     ('segnet-basic', 'authors', (40, 72)), ('segnet', 'authors', (40, 72))])
 def test_equals_the_published_network(name, variant, size, camvid_classes):
     torch.manual_seed(0)

@@ -21,7 +21,8 @@ def test_pooling_and_unpooling_equal_the_portable_ones_where_values_tie(size):
 
 
 @pytest.mark.parametrize('name, variant, size', [
-    ('enet', 'authors', (32, 48)), ('enet', 'pytorch-enet', (32, 48)), ('segnet-basic', 'authors', (37, 41))])
+    ('enet', 'authors', (32, 48)), ('enet', 'authors-prelu', (32, 48)), ('enet', 'pytorch-enet', (32, 48)),
+    ('segnet-basic', 'authors', (37, 41))])
 @pytest.mark.parametrize('layout', [torch.contiguous_format, torch.channels_last])
 def test_the_graph_answers_as_before(name, variant, size, layout):
     torch.manual_seed(0)

@@ -40,7 +40,7 @@ def test_parameters_of_the_port():
     assert parameters(ENet(12, 'pytorch-enet')) == 350652
 
 
-@pytest.mark.parametrize('variant', ['authors', 'paper', 'pytorch-enet'])
+@pytest.mark.parametrize('variant', ['authors', 'authors-prelu', 'paper', 'pytorch-enet'])
 def test_shapes(variant):
     network = ENet(7, variant).eval()
     with torch.no_grad():

@@ -1,0 +1,179 @@
+"""Torch7's serialised objects (`torch.save` of Lua) as plain Python, without executing anything.
+
+A file is a stream of little-endian values, each led by its type. Torch objects come as their class name
+and what that class wrote: tensors and storages in their own form, everything else as a table.
+"""
+
+from pathlib import Path
+import struct
+from typing import Any, Dict, List, NamedTuple, Tuple
+
+import numpy as np
+
+from ..errors import InputError
+from ..files import read_bytes
+
+MAX_BYTES = 64 << 20            # the authors' file has 3 MiB
+_MAX_DEPTH = 64
+_NIL, _NUMBER, _STRING, _TABLE, _TORCH, _BOOLEAN = range(6)
+_DTYPES = {'Float': '<f4', 'Cuda': '<f4', 'Double': '<f8', 'CudaDouble': '<f8', 'Long': '<i8', 'Int': '<i4',
+           'Short': '<i2', 'Char': 'i1', 'Byte': 'u1', 'CudaLong': '<i8', 'CudaByte': 'u1'}
+
+
+class Object(NamedTuple):
+    """A torch object other than a tensor: its class, and the table that it wrote."""
+
+    kind: str
+    fields: Dict[Any, Any]
+
+
+def recognise(path: Path) -> bool:
+    """Tell whether a file begins as Torch7 writes an object: type 4, index 1, a version."""
+    try:
+        with Path(path).open('rb') as file:
+            return file.read(14) == struct.pack('<iii', _TORCH, 1, 3) + b'V '
+    except OSError:
+        return False
+
+
+def load(path: Path) -> Any:
+    """Return the object in a file: numbers, text, dictionaries, `Object`s, and arrays where tensors were.
+
+    InputError, in one line that names the file, where it is missing, too large, damaged or holds code.
+    """
+    data = read_bytes(Path(path), MAX_BYTES, "the authors' weights")
+    try:
+        return _Reader(data).read()
+    except (ValueError, IndexError, KeyError, TypeError, struct.error, UnicodeDecodeError,
+            OverflowError) as error:
+        raise InputError(f'{path}: no Torch7 file, or damaged: {error}') from None
+
+
+class _Reader:
+    """Reads one stream; every length is checked against what is left of it before anything is made."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data, self._place = data, 0
+        self._known: Dict[int, Any] = {}
+        self._tensors = 0       # bytes of arrays made so far
+
+    def read(self, depth: int = 0) -> Any:
+        """Read the next value."""
+        if depth > _MAX_DEPTH:
+            raise ValueError('nested too deeply')
+        kind = self._number('<i')
+        if kind == _NIL:
+            return None
+        if kind == _NUMBER:
+            return self._number('<d')
+        if kind == _STRING:
+            return self._text()
+        if kind == _BOOLEAN:
+            return bool(self._number('<i'))
+        if kind not in (_TABLE, _TORCH):
+            raise ValueError(f'a value of type {kind}, which may be code, at byte {self._place}')
+        index = self._number('<i')
+        if index in self._known:
+            return self._known[index]
+        if kind == _TABLE:
+            table: Dict[Any, Any] = {}
+            self._known[index] = table
+            return self._fill(table, depth)
+        return self._object(index, depth)
+
+    def _object(self, index: int, depth: int) -> Any:
+        name = self._text()
+        if name.startswith('V '):       # a version comes before the name
+            name = self._text()
+        if not name.startswith(('torch.', 'nn.', 'cudnn.')):
+            raise ValueError(f'an object of the unknown class {name[:40]!r}')
+        base, _, kind = name.rpartition('.')
+        if base == 'torch' and kind.endswith('Storage') and kind[:-7] in _DTYPES:
+            self._known[index] = self._storage(np.dtype(_DTYPES[kind[:-7]]))
+        elif base == 'torch' and kind.endswith('Tensor') and kind[:-6] in _DTYPES:
+            self._known[index] = self._tensor(np.dtype(_DTYPES[kind[:-6]]), depth)
+        else:
+            self._known[index] = found = Object(name, {})
+            fields = self.read(depth + 1)
+            if isinstance(fields, dict):
+                found.fields.update(fields)
+        return self._known[index]
+
+    def _fill(self, table: Dict[Any, Any], depth: int) -> Dict[Any, Any]:
+        for _ in range(self._count(self._number('<i'), 8)):
+            key = self.read(depth + 1)
+            value = self.read(depth + 1)
+            table[int(key) if isinstance(key, float) and key.is_integer() else key] = value
+        return table
+
+    def _storage(self, dtype: np.dtype) -> np.ndarray:
+        count = self._count(self._number('<q'), dtype.itemsize)
+        return np.frombuffer(self._take(count * dtype.itemsize), dtype)
+
+    def _tensor(self, dtype: np.dtype, depth: int) -> np.ndarray:
+        axes = self._count(self._number('<i'), 16)
+        if axes > 8:
+            raise ValueError(f'a tensor of {axes} axes')
+        size, stride = (struct.unpack(f'<{axes}q', self._take(8 * axes)) for _ in range(2))
+        offset = self._number('<q') - 1
+        storage = self.read(depth + 1)
+        if storage is None or not axes:
+            return np.zeros(0, dtype)
+        return self._view(storage, size, stride, offset, dtype)
+
+    def _view(self, storage: Any, size: Tuple[int, ...], stride: Tuple[int, ...], offset: int,
+              dtype: np.dtype) -> np.ndarray:
+        """Return a copy of a tensor, after checking that it stays inside its storage and in bounds."""
+        if not isinstance(storage, np.ndarray) or storage.dtype != dtype:
+            raise ValueError('a tensor without storage')
+        if min(size) < 0 or min(stride) < 0 or offset < 0:
+            raise ValueError('a tensor has an impossible shape')
+        count = 1
+        for length in size:
+            count *= length
+        if not count:
+            return np.zeros(0, dtype)
+        last = offset + sum((length - 1) * step for length, step in zip(size, stride))
+        self._tensors += count * dtype.itemsize
+        if last >= len(storage) or count > len(storage) or self._tensors > MAX_BYTES:
+            raise ValueError('a tensor reaches beyond its storage')
+        return np.lib.stride_tricks.as_strided(storage[offset:], size,
+                                               [step * dtype.itemsize for step in stride]).copy()
+
+    def _text(self) -> str:
+        return self._take(self._count(self._number('<i'), 1)).decode('latin1')
+
+    def _number(self, form: str) -> Any:
+        return struct.unpack(form, self._take(struct.calcsize(form)))[0]
+
+    def _count(self, count: int, each: int) -> int:
+        """Check a declared count of values of at least `each` bytes."""
+        if not 0 <= count * each <= len(self._data) - self._place:
+            raise ValueError(f'{count} values are promised where there is no room for them, '
+                             f'at byte {self._place}')
+        return int(count)
+
+    def _take(self, length: int) -> bytes:
+        taken = self._data[self._place:self._place + length]
+        if len(taken) < length:
+            raise ValueError('it ends too early')
+        self._place += length
+        return taken
+
+
+def layers(module: Any) -> List[Object]:
+    """Return the layers of a network in the order in which they were put together, containers left out."""
+    found: List[Object] = []
+    waiting = [module]
+    while waiting:
+        layer = waiting.pop()
+        if not isinstance(layer, Object):
+            raise ValueError('a container holds something that is no layer')
+        parts = layer.fields.get('modules')
+        if isinstance(parts, dict) and parts:
+            waiting += [parts[number] for number in sorted(parts, reverse=True)]
+        else:
+            found.append(layer)
+        if len(found) + len(waiting) > 10000:
+            raise ValueError('a network of more than 10000 layers')
+    return found

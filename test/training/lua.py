@@ -1,0 +1,85 @@
+"""A writer of Torch7's format, to make files like the authors' own."""
+
+import struct
+from typing import Any, Dict, List
+
+import numpy as np
+
+
+class Writer:
+    """Appends values as Lua's torch.save writes them."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+        self._objects = 0
+
+    def integer(self, *values: int) -> None:
+        """Append 32-bit integers."""
+        self.data += struct.pack(f'<{len(values)}i', *values)
+
+    def long(self, *values: int) -> None:
+        """Append 64-bit integers."""
+        self.data += struct.pack(f'<{len(values)}q', *values)
+
+    def text(self, text: str) -> None:
+        """Append a length and its bytes."""
+        self.integer(len(text))
+        self.data += text.encode('latin1')
+
+    def value(self, value: Any) -> None:
+        """Append a number, text, truth, dictionary, array or `Layer`."""
+        if value is None:
+            self.integer(0)
+        elif isinstance(value, bool):
+            self.integer(5, int(value))
+        elif isinstance(value, (int, float)):
+            self.integer(1)
+            self.data += struct.pack('<d', value)
+        elif isinstance(value, str):
+            self.integer(2)
+            self.text(value)
+        elif isinstance(value, dict):
+            self.integer(3, self._next())
+            self.integer(len(value))
+            for key, entry in value.items():
+                self.value(key)
+                self.value(entry)
+        elif isinstance(value, np.ndarray):
+            self.tensor(value)
+        else:
+            self.header(value.kind)
+            self.value(value.fields)
+
+    def header(self, kind: str) -> None:
+        """Begin a torch object."""
+        self.integer(4, self._next())
+        self.text('V 1')
+        self.text(kind)
+
+    def tensor(self, array: np.ndarray, kind: str = 'Cuda') -> None:
+        """Append a tensor with its storage."""
+        self.header(f'torch.{kind}Tensor')
+        self.integer(array.ndim)
+        self.long(*array.shape)
+        self.long(*(step // array.itemsize for step in array.strides))
+        self.long(1)
+        self.header(f'torch.{kind}Storage')
+        self.long(array.size)
+        self.data += np.ascontiguousarray(array).tobytes()
+
+    def _next(self) -> int:
+        self._objects += 1
+        return self._objects
+
+
+class Layer:
+    """A torch object: its class and fields."""
+
+    def __init__(self, kind: str, **fields: Any) -> None:
+        self.kind, self.fields = kind, dict(fields, train=False)
+
+
+def sequential(layers: List[Layer]) -> Layer:
+    """Return a container of layers."""
+    modules: Dict[Any, Any] = dict(enumerate(layers, 1))
+    return Layer('nn.Sequential', modules=modules)
