@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import List, Optional, Tuple
 
+from .. import licences
 from ..classes import ClassTable
 from ..errors import InputError
 from . import camvid_layouts, files
@@ -24,6 +25,7 @@ class CamVid(Dataset):
     """
 
     name = 'camvid'
+    licence = licences.CAMVID
 
     def __init__(self, root: Path, split: Optional[str] = None, layout: Optional[str] = None) -> None:
         root = Path(root)

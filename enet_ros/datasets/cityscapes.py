@@ -8,6 +8,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 import cv2
 import numpy as np
 
+from .. import licences
 from ..classes import IGNORE, ClassTable
 from ..errors import InputError
 from . import files
@@ -49,6 +50,7 @@ class Cityscapes(Dataset):
     """
 
     name = 'cityscapes'
+    licence = licences.CITYSCAPES
 
     def __init__(self, root: Path, split: Optional[str] = None, video: bool = False) -> None:
         root = Path(root)

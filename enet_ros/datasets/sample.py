@@ -32,6 +32,7 @@ class Dataset:
     name: str
     split: Optional[str]
     classes: ClassTable
+    licence = ''        # of weights trained on it; that of a user's own data is not known here
 
     def __len__(self) -> int:
         raise NotImplementedError

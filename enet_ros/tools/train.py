@@ -3,24 +3,63 @@
 import argparse
 from pathlib import Path
 import sys
-import threading
-from typing import Any, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple
 
-from .. import cli, weights
-from ..classes import MAX_CLASSES, ClassTable
-from ..datasets import Dataset, open_dataset
+from .. import cli, licences, weights
+from ..classes import ClassTable
+from ..datasets import Dataset, open_dataset, recognise
 from ..errors import InputError
 from ..json_files import write_json
+
+if TYPE_CHECKING:
+    from ..training.frames import Frames
+    from ..training.parallel import Group
+    from ..training.recipe import Recipe
+    from ..training.trainer import Trainer
+
+
+EXIT_PAUSED = 3         # stopped by --minutes, with a checkpoint
 
 
 def main(argv: Optional[List[str]] = None) -> int:
     """Train a network by a recipe; see `docs/training.md`."""
-    return _train(sys.argv[1:] if argv is None else argv, None)
-
-
-def _train(argv: List[str], group: Any) -> int:
-    """Train, alone or as one process of a group."""
+    argv = sys.argv[1:] if argv is None else argv
     arguments = _parser().parse_args(argv)
+    trainer = _trainer(arguments)
+    from ..training import parallel
+    group = parallel.lead(arguments.processes, _follow, argv) if arguments.processes > 1 else None
+    try:
+        scores = trainer.run(group, arguments.minutes)
+    except RuntimeError as error:
+        if not parallel.lost(error):
+            raise
+        raise InputError('a process of the training ended early, out of memory perhaps; its last checkpoint '
+                         f'is in {trainer.folder}, the same command continues') from None
+    finally:
+        if group is not None:
+            group.leave()
+    return _report(trainer, scores, arguments)
+
+
+def _report(trainer: 'Trainer', scores: Dict[str, Any], arguments: argparse.Namespace) -> int:
+    path = trainer.folder / 'weights.npz'
+    if 'json' in arguments:
+        write_json(arguments.json, dict(scores, weights=str(path), epochs=trainer.epoch,
+                                            finished=trainer.finished, share=trainer.progress()))
+    if not trainer.finished:
+        print(f'stopped after {trainer.progress():.1%} of the training; the same command continues it')
+        if arguments.minutes:
+            return EXIT_PAUSED
+        raise KeyboardInterrupt
+    print(f'weights: {path}')
+    if trainer.validation is not None:
+        height, width = trainer.recipe.input_size
+        print(f"mean IoU {scores['mean_iou']:.4f} on {scores['frames']} frames at {width}x{height}")
+    return 0
+
+
+def _trainer(arguments: argparse.Namespace) -> 'Trainer':
+    """Read recipe, data and weights; InputError for whatever is wrong with them."""
     # Torch takes seconds to import; --help and wrong arguments need none of it.
     import torch
 
@@ -30,38 +69,27 @@ def _train(argv: List[str], group: Any) -> int:
     _check_device(arguments.device)
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    if arguments.processes > 1 and group is None:
-        return _lead(arguments, argv)
     recipe = recipes.override(
         recipes.load(arguments.recipe), epochs=arguments.epochs, batch=arguments.batch,
         seed=arguments.seed, precision=arguments.precision, compile=arguments.compile,
-        crop=arguments.crop and tuple(arguments.crop),
+        teacher=arguments.teacher, crop=arguments.crop and tuple(arguments.crop),
         input_size=arguments.input_size and tuple(arguments.input_size))
-    table = ClassTable.load(arguments.classes) if arguments.classes else None
     init = weights.load(arguments.init) if arguments.init else None
-    training, held, classes = _frames(arguments, recipe, table)
-    start = from_weights(init, classes, recipe.network, recipe.variant) if init else None
-    output = arguments.output or Path('out') / 'train' / recipe.name
-    trainer = Trainer(recipe, training, classes, output, held, start, arguments.hours, arguments.device,
-                      group)
-    trainer.origin = {'data': str(arguments.data if arguments.data.exists() else arguments.data.name),
-                      'split': arguments.split, 'hold_out': arguments.hold_out,
-                      'init': init and init.sha256, 'validation': _scored_on(arguments)}
-    scores = trainer.run()
-    if not trainer.leads:
-        return 0
-    print('weights: {}'.format(output / 'weights.npz'))
-    if scores:
-        print('mean IoU {:.4f} on {} frames at {}x{}'.format(
-            scores['mean_iou'], len(held.frames), recipe.input_size[1], recipe.input_size[0]))
-    if 'json' in arguments:
-        write_json(arguments.json, dict(
-            scores, weights=str(output / 'weights.npz'), epochs=trainer.epoch))
-    return 0
+    training, held, dataset = _frames(arguments, recipe)
+    start = from_weights(init, dataset.classes, recipe.network, recipe.variant) if init else None
+    data = arguments.data.resolve() if arguments.data.exists() else arguments.data
+    origin = {'data': data.name, 'split': arguments.split, 'hold_out': arguments.hold_out,
+              'init': init and init.sha256, 'validation': _scored_on(arguments)}
+    known = [dataset.licence, init.licence if init else ''] + [
+        weights.load(name).licence for stage in recipe.stages for name in stage.loss.teacher
+        if name.endswith('.npz')]
+    return Trainer(recipe, training, dataset.classes,
+                   arguments.output or Path('out') / 'train' / recipe.name, held, start, arguments.hours,
+                   arguments.device, origin, licences.together(known))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = cli.parser('train', str(main.__doc__).split(';')[0] + ': weights.npz, log.csv and curves.png.',
+    parser = cli.parser('train', 'Train a network by a recipe: weights.npz, log.csv and curves.png.',
                         {'': ['torch', 'tqdm', 'matplotlib']})
     add = parser.add_argument
     add('--data', type=Path, required=True, metavar='FOLDER',
@@ -70,19 +98,24 @@ def _parser() -> argparse.ArgumentParser:
     add('--output', type=Path, metavar='FOLDER',
         help='where checkpoint, log and weights go; a checkpoint there is continued '
              '(default: out/train/<recipe>)')
-    add('--split', default='train', help="split to train on; 'all' for folders without splits")
+    add('--split', default='train',
+        help="split to train on, or several: train+val; 'all' for a folder of your own without splits")
     add('--validation', default='auto', metavar='SPLIT',
-        help="split to score on, 'none', or 'auto': val, else test, where the folder has one")
+        help="split to score on, 'none', or 'auto': val where the folder has one and it is not trained on")
     add('--hold-out', nargs='+', default=[], metavar='SEQUENCE',
         help='take these drives out of the training data and score on them instead')
     add('--layout', help='what the folder is, where that does not show in it')
     add('--classes', metavar='FILE', help='class table (YAML) of your own images and masks')
     add('--init', metavar='WEIGHTS', help='start from these weights (a name or .npz): fine-tuning')
+    add('--teacher', nargs='+', metavar='WEIGHTS',
+        help="whose answers the recipe distils: .npz files, 'self' (the stage before), or one .npy")
     add('--epochs', type=_positive, help="epochs of every stage, instead of the recipe's")
     add('--batch', type=_positive, help="frames a step, instead of the recipe's")
     add('--crop', type=int, nargs=2, metavar=('HEIGHT', 'WIDTH'), help="instead of the recipe's")
     add('--input-size', type=int, nargs=2, metavar=('HEIGHT', 'WIDTH'), help="instead of the recipe's")
     add('--hours', type=float, help='end after this time: the schedule is fitted to it')
+    add('--minutes', type=float,
+        help=f'stop this call after so long, with exit code {EXIT_PAUSED}; the same command continues')
     add('--seed', type=int, help="instead of the recipe's")
     add('--precision', choices=('auto', 'float32', 'bfloat16', 'float16'), help="instead of the recipe's")
     add('--compile', dest='compile', action='store_true', default=None, help='use torch.compile')
@@ -104,31 +137,10 @@ def _check_device(name: str) -> None:
         raise InputError(f'--device {name}: {reason}; use cpu, or auto for the best there is') from None
 
 
-def _lead(arguments: argparse.Namespace, argv: List[str]) -> int:
-    """Train with other processes beside this one."""
-    from .. import networks
-    from ..training import parallel
-    from ..training import recipe as recipes
-    recipe = recipes.load(arguments.recipe)
-    # As many classes as there can be, and room for the second classifier.
-    widest = networks.build(recipe.network, MAX_CLASSES, recipe.variant)
-    group = parallel.Group(arguments.processes,
-                           sum(p.numel() for p in widest.parameters()) + 129 * MAX_CLASSES)
-    followers = parallel.follow(group, _follow, argv)
-    try:
-        return _train(argv, group)
-    except threading.BrokenBarrierError:
-        codes = ', '.join(str(process.exitcode) for process in followers)
-        raise InputError(f'a process of the training ended early (exit codes: {codes}); its last checkpoint '
-                         'is in the output folder, the same command continues') from None
-    finally:
-        group.leave()
-        for process in followers:
-            process.join(10)
-
-
-def _follow(group: Any, argv: List[str]) -> None:
-    _train(argv, group)
+def _follow(join: Callable[[], 'Group'], argv: List[str]) -> None:
+    """Train as another process of the group."""
+    trainer = _trainer(_parser().parse_args(argv))
+    trainer.run(join())
 
 
 def _positive(text: str) -> int:
@@ -138,31 +150,46 @@ def _positive(text: str) -> int:
     return value
 
 
-def _frames(arguments: argparse.Namespace, recipe: Any, table: Optional[ClassTable]) -> Tuple:
-    """Return training frames, frames to score on (or None), and the classes."""
+def _frames(arguments: argparse.Namespace,
+            recipe: 'Recipe') -> Tuple['Frames', Optional['Frames'], Dataset]:
+    """Return training frames, frames to score on (or None), and the data set that names the classes."""
     from ..training import frames
+    table = ClassTable.load(arguments.classes) if arguments.classes else None
     rare = recipe.stages[-1].augmentation.rare_classes
-    dataset, scored = _datasets(arguments, recipe.input_size, table)
-    training = frames.load(dataset, recipe.input_size, rare)
+    parts, scored = _datasets(arguments, recipe.input_size, table)
+    training = frames.merge([frames.load(part, recipe.input_size, rare) for part in parts])
     if arguments.hold_out:
         training, held = training.split(arguments.hold_out)
-        return training, held, dataset.classes
-    return training, scored and frames.load(scored, recipe.input_size), dataset.classes
+        return training, held, parts[0]
+    return training, frames.load(scored, recipe.input_size) if scored else None, parts[0]
 
 
 def _datasets(arguments: argparse.Namespace, size: Tuple[int, int],
-              table: Optional[ClassTable]) -> Tuple[Dataset, Optional[Dataset]]:
+              table: Optional[ClassTable]) -> Tuple[List[Dataset], Optional[Dataset]]:
     """Open the data to train on and to score on."""
     if str(arguments.data) == 'synthetic':
         from ..training import streets
-        return streets.Streets(size), streets.held_out(size)
-    split = None if arguments.split == 'all' else arguments.split
+        return [streets.Streets(size)], streets.held_out(size)
     options: Dict[str, Any] = {'layout': arguments.layout, 'classes': table}
-    dataset = open_dataset(arguments.data, split, **options)
+    splits: List[Optional[str]] = arguments.split.split('+')
+    if arguments.split == 'all':
+        if _layout(arguments) not in ('folder', 'images') or (arguments.data / 'test.txt').exists():
+            raise InputError(f'{arguments.data}: --split all would train on its test frames; '
+                             'give train or train+val')
+        splits = [None]
+    elif 'test' in splits:
+        raise InputError('test frames are for the final score, not for training; give train or train+val')
     scored = _scored_on(arguments)
+    if scored and scored in splits:
+        raise InputError(f"split '{scored}' cannot be trained and scored on; give --validation none")
+    parts = [open_dataset(arguments.data, split, **options) for split in splits]
     if scored is None or arguments.hold_out:
-        return dataset, None
-    return dataset, open_dataset(arguments.data, scored, **options)
+        return parts, None
+    return parts, open_dataset(arguments.data, scored, **options)
+
+
+def _layout(arguments: argparse.Namespace) -> Optional[str]:
+    return arguments.layout or (recognise(arguments.data) if arguments.data.is_dir() else None)
 
 
 def _scored_on(arguments: argparse.Namespace) -> Optional[str]:
@@ -174,11 +201,11 @@ def _scored_on(arguments: argparse.Namespace) -> Optional[str]:
     if str(arguments.data) == 'synthetic':
         return 'held-out streets'
     # Each data set keeps a split as a folder or a list of its name, somewhere below its root.
-    places = ('{}', '{}.txt', 'images/{}', 'image/{}', 'leftImg8bit/{}', 'SUNRGBD-{}_images')
-    for name, aliases in (('val', ('val', 'valid')), ('test', ('test',))):
-        if any((arguments.data / place.format(alias)).exists() for place in places for alias in aliases):
-            return name
-    return None
+    places = ('{}', '{}.txt', 'images/{}', 'image/{}', 'leftImg8bit/{}')
+    there = any((arguments.data / place.format(alias)).exists()
+                for place in places for alias in ('val', 'valid'))
+    return 'val' if 'val' not in arguments.split.split('+') and (
+        there or _layout(arguments) == 'official') else None
 
 
 main = cli.guard(main)

@@ -12,11 +12,20 @@ _GREY = np.array([0.299, 0.587, 0.114], np.float32)     # ITU-R BT.601 luma
 
 
 class Frame(NamedTuple):
-    """A training frame at input size, and where its rare classes are."""
+    """A training frame at input size, where its rare classes are, and what a teacher says of it."""
 
     image: np.ndarray       # (H, W, 3) uint8 RGB
     label: np.ndarray       # (H, W) uint8
     rare: np.ndarray        # (N, 2) int16 x, y: as many pixels of each rare class that is there
+    soft: Optional[np.ndarray] = None       # (H/2, W/2, C) uint8 probabilities of a teacher, of 255
+
+
+class Crop(NamedTuple):
+    """What `augment` cuts out of a frame."""
+
+    image: np.ndarray       # (h, w, 3) uint8 RGB
+    label: np.ndarray       # (h, w) uint8
+    soft: Optional[np.ndarray] = None       # (h/2, w/2, C) uint8
 
 
 def rare_pixels(label: np.ndarray, classes: Sequence[int], per_class: int = 64) -> np.ndarray:
@@ -31,27 +40,57 @@ def rare_pixels(label: np.ndarray, classes: Sequence[int], per_class: int = 64) 
 
 
 def augment(frame: Frame, size: Tuple[int, int], options: Augmentation, rng: np.random.Generator,
-            donor: Optional[Frame] = None, pasted: Sequence[int] = ()) -> Tuple[np.ndarray, np.ndarray]:
-    """Return a crop (h, w, 3) uint8 RGB and its label (h, w) uint8 of `size` (height, width).
+            donor: Optional[Frame] = None, pasted: Sequence[int] = ()) -> Crop:
+    """Return a crop of `size` (height, width).
 
-    With a `donor`, the pixels of its classes `pasted` replace this frame's at the same place before
-    anything else. Outside the frame the image is mirrored and the label ignored.
+    With a `donor`, the pixels of its classes `pasted` replace this frame's before anything else, at the
+    same place or moved, as the options say. Outside the frame the image is mirrored, the label ignored
+    and the teacher silent (all zero).
     """
     if donor is not None:
-        frame = _paste(frame, donor, pasted)
-    matrix = _placement(frame, size, options, rng)
+        frame = _paste(frame, _moved(donor, options, rng), pasted)
+    return _colour(_warp(frame, _placement(frame, size, options, rng), size), options, rng)
+
+
+def _warp(frame: Frame, matrix: np.ndarray, size: Tuple[int, int]) -> Crop:
+    """Apply an affine map (2, 3) from frame to crop."""
     height, width = size
     image = cv2.warpAffine(frame.image, matrix, (width, height), flags=cv2.INTER_LINEAR,
                            borderMode=cv2.BORDER_REFLECT_101)
     label = cv2.warpAffine(frame.label, matrix, (width, height), flags=cv2.INTER_NEAREST,
                            borderMode=cv2.BORDER_CONSTANT, borderValue=IGNORE)
-    return _colour(image, options, rng), label
+    soft = None
+    if frame.soft is not None:
+        # The same map between pixels twice as large: pixel x there has its middle at 2 x + 0.5 here.
+        half = matrix.copy()
+        half[:, 2] = (matrix[:, 2] + 0.5 * (matrix[:, 0] + matrix[:, 1]) - 0.5) / 2
+        soft = cv2.warpAffine(frame.soft, half, (width // 2, height // 2), flags=cv2.INTER_LINEAR,
+                              borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+    return Crop(image, label, soft)
+
+
+def _moved(donor: Frame, options: Augmentation, rng: np.random.Generator) -> Frame:
+    """Scale a donor about the horizon, shift and flip it, so that its objects stay on the ground."""
+    if not options.paste_shift and options.paste_scale == (1.0, 1.0):
+        return donor
+    height, width = donor.label.shape
+    scale = np.exp(rng.uniform(*np.log(options.paste_scale)))
+    turned = -1 if rng.uniform() < options.flip else 1
+    centre, horizon = (width - 1) / 2, 0.4 * height
+    shift = rng.uniform(-1, 1) * options.paste_shift * width
+    matrix = np.array([[turned * scale, 0, centre + shift - turned * scale * centre],
+                       [0, scale, horizon - scale * horizon]])
+    return donor._replace(**_warp(donor, matrix, (height, width))._asdict())
 
 
 def _paste(frame: Frame, donor: Frame, classes: Sequence[int]) -> Frame:
     taken = np.isin(donor.label, np.asarray(classes, np.uint8))
     image = np.where(taken[..., None], donor.image, frame.image)
-    return frame._replace(image=image, label=np.where(taken, donor.label, frame.label))
+    label = np.where(taken, donor.label, frame.label)
+    soft = frame.soft
+    if soft is not None and donor.soft is not None:
+        soft = np.where(taken[::2, ::2, None], donor.soft, soft)
+    return Frame(image, label, rare_pixels(label, classes) if len(frame.rare) else frame.rare, soft)
 
 
 def _placement(frame: Frame, size: Tuple[int, int], options: Augmentation,
@@ -90,7 +129,7 @@ def _around(pixel: float, length: float, window: float, share: float) -> float:
     return min(max(start, low), high)
 
 
-def _colour(image: np.ndarray, options: Augmentation, rng: np.random.Generator) -> np.ndarray:
+def _colour(crop: Crop, options: Augmentation, rng: np.random.Generator) -> Crop:
     """Draw and apply the colour changes: one affine map of the colours, one table, blur, noise."""
     saturation, contrast, brightness = (
         1 + bound * rng.uniform(-1, 1)
@@ -99,6 +138,7 @@ def _colour(image: np.ndarray, options: Augmentation, rng: np.random.Generator) 
     exponent = (1 + options.gamma) ** rng.uniform(-1, 1)
     blurred, noise = rng.uniform() < options.blur, options.noise * rng.uniform()
     mix = saturation * np.eye(3, dtype=np.float32) + (1 - saturation) * _GREY
+    image = crop.image
     mean = float(image.mean())
     matrix = (brightness * contrast * channels[:, None] * mix).astype(np.float32)
     offset = (brightness * (1 - contrast) * mean * channels).astype(np.float32)
@@ -111,4 +151,4 @@ def _colour(image: np.ndarray, options: Augmentation, rng: np.random.Generator) 
     if noise:
         grain = rng.normal(0, noise, image.shape).astype(np.float32)
         image = np.clip(image + grain, 0, 255).astype(np.uint8)
-    return image
+    return crop._replace(image=image)

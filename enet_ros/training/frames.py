@@ -2,7 +2,7 @@
 
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from typing import Deque, Iterable, Iterator, List, NamedTuple, Sequence, Tuple
+from typing import Deque, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -11,7 +11,7 @@ from ..classes import IGNORE, ClassTable
 from ..cli import progress
 from ..datasets.sample import Dataset
 from ..errors import InputError
-from .augmentation import Frame, augment, rare_pixels
+from .augmentation import Crop, Frame, augment, rare_pixels
 from .recipe import Recipe, Stage
 
 
@@ -38,11 +38,19 @@ class Frames(NamedTuple):
         return parts[0], parts[1]
 
 
+    def thinned(self, count: int) -> 'Frames':
+        """Return at most `count` of the frames, evenly spread."""
+        chosen = np.unique(np.linspace(0, len(self.frames) - 1, count).astype(int))
+        return self._replace(frames=[self.frames[n] for n in chosen],
+                             sequences=[self.sequences[n] for n in chosen])
+
+
 class Batch(NamedTuple):
-    """Crops (N, h, w, 3) uint8 RGB and labels (N, h, w) uint8."""
+    """Crops (N, h, w, 3) uint8 RGB, labels (N, h, w) uint8 and a teacher's (N, h/2, w/2, C) uint8."""
 
     images: np.ndarray
     labels: np.ndarray
+    soft: Optional[np.ndarray] = None
 
 
 def load(dataset: Dataset, size: Tuple[int, int], rare_classes: Sequence[str] = ()) -> Frames:
@@ -51,7 +59,7 @@ def load(dataset: Dataset, size: Tuple[int, int], rare_classes: Sequence[str] = 
     rare = [classes.index(name) for name in rare_classes if name in classes.names]
     frames, sequences = [], []
     for sample in progress(dataset, 'reading', len(dataset)):
-        if sample.label is None:
+        if sample.image is None or sample.label is None:
             raise InputError(f'{sample.name}: no annotation, so it cannot be trained on')
         image, label = resize(sample.image, sample.label, size)
         if ((label >= len(classes)) & (label != IGNORE)).any():
@@ -73,6 +81,12 @@ def _collect(frames: List[Frame], sequences: List[str], classes: int) -> Frames:
         pixels += seen
         present += np.where(seen > 0, seen.sum(), 0)
     return Frames(frames, sequences, pixels, present)
+
+
+def merge(parts: Sequence[Frames]) -> Frames:
+    """Return the frames of all parts, one after the other."""
+    return _collect([frame for part in parts for frame in part.frames],
+                    [name for part in parts for name in part.sequences], len(parts[0].pixels))
 
 
 def resize(image: np.ndarray, label: np.ndarray, size: Tuple[int, int]) -> Tuple[np.ndarray, np.ndarray]:
@@ -104,31 +118,38 @@ def order(frames: Frames, balance: float, rng: np.random.Generator) -> np.ndarra
 
 
 def batches(frames: Frames, recipe: Recipe, stage: Stage, rare: Sequence[int], epoch: int,
-            part: int = 0, parts: int = 1) -> Iterator[Batch]:
+            part: int = 0, parts: int = 1, first: int = 0,
+            soft: Optional[np.ndarray] = None) -> Iterator[Batch]:
     """Yield the batches of one epoch, made ahead by `recipe.workers` threads.
 
     Every crop depends on the seed, the epoch and its place in it alone, so that neither the threads'
     timing nor a resumed run changes anything. An incomplete last batch is filled from the epoch's
-    beginning. Of every batch only part number `part` of `parts` is made.
+    beginning. Of every batch only part number `part` of `parts` is made; `first` is the step to begin
+    with. `soft` holds a teacher's probabilities of every frame, (frames, H/2, W/2, C) uint8.
     """
     drawn = order(frames, recipe.sequence_balance, np.random.default_rng([recipe.seed, epoch]))
     steps = steps_per_epoch(len(drawn), stage.batch)
     drawn = np.resize(drawn, steps * stage.batch)
 
-    def crop(place: int) -> Tuple[np.ndarray, np.ndarray]:
+    def taught(number: int) -> Frame:
+        frame = frames.frames[number]
+        return frame if soft is None else frame._replace(soft=soft[number])
+
+    def crop(place: int) -> Crop:
         rng = np.random.default_rng([recipe.seed, epoch, place])
         donor = None
         if rng.uniform() < stage.augmentation.paste:
-            donor = frames.frames[rng.integers(len(frames.frames))]
-        return augment(frames.frames[drawn[place]], stage.crop, stage.augmentation, rng, donor, rare)
+            donor = taught(int(rng.integers(len(frames.frames))))
+        return augment(taught(drawn[place]), stage.crop, stage.augmentation, rng, donor, rare)
 
     def batch(step: int) -> Batch:
-        images, labels = zip(*[crop(step * stage.batch + n) for n in range(part, stage.batch, parts)])
-        return Batch(np.stack(images), np.stack(labels))
+        crops = [crop(step * stage.batch + n) for n in range(part, stage.batch, parts)]
+        images, labels, answers = zip(*crops)
+        return Batch(np.stack(images), np.stack(labels), None if soft is None else np.stack(answers))
 
     with ThreadPoolExecutor(recipe.workers) as pool:
         waiting: Deque = deque()
-        for step in range(steps):
+        for step in range(first, steps):
             waiting.append(pool.submit(batch, step))
             if len(waiting) > recipe.workers + 1:
                 yield waiting.popleft().result()

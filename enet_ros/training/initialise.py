@@ -15,8 +15,8 @@ from ..weights import Checkpoint
 def from_weights(checkpoint: Checkpoint, classes: ClassTable, network: str, variant: str) -> nn.Module:
     """Build the network for `classes` and fill it from a checkpoint of the same network and variant.
 
-    Layers that have one slice per class take over the classes that both tables name; new classes keep
-    their random start. InputError where network or variant differ.
+    Layers that have one slice per class take over the classes that both tables name, in capitals or not;
+    new classes keep their random start. InputError where network or variant differ.
     """
     if (checkpoint.network, checkpoint.variant) != (network, variant):
         raise InputError(f"{checkpoint.origin}: holds {checkpoint.network} '{checkpoint.variant}', but the "
@@ -41,11 +41,12 @@ def _fitted(array: np.ndarray, start: np.ndarray, old: ClassTable, new: ClassTab
     if per_class < 0:
         raise InputError(f'array {name} is {array.shape}, which does not fit {start.shape}')
     filled = start.copy()
+    known = {class_name.lower(): place for place, class_name in enumerate(old.names)}
     for place, class_name in enumerate(new.names):
-        if class_name in old.names:
+        if class_name.lower() in known:
             target: List = [slice(None)] * start.ndim
             source: List = [slice(None)] * start.ndim
-            target[per_class], source[per_class] = place, old.index(class_name)
+            target[per_class], source[per_class] = place, known[class_name.lower()]
             filled[tuple(target)] = array[tuple(source)]
     return torch.from_numpy(filled)
 

@@ -23,17 +23,29 @@ class Log:
         return tqdm(total=total, initial=done, desc='training', unit='step', dynamic_ncols=True,
                     mininterval=0.2 if terminal else 30.0, disable=silent)
 
+    @staticmethod
+    def advance(bar: Any, epoch: int, loss: float) -> None:
+        """Count a step on the bar."""
+        bar.set_postfix(epoch=epoch, loss=f'{loss:.3f}', refresh=False)
+        bar.update()
+
+    @staticmethod
+    def say(text: str) -> None:
+        """Print a line above the bar."""
+        from tqdm import tqdm
+        tqdm.write(text, file=sys.stderr)
+
     def add(self, row: Dict[str, Any]) -> None:
-        """Append an epoch."""
+        """Append an epoch, or the score of the finished weights."""
         flat = {key: _short(value) for key, value in row.items() if key != 'class_iou'}
         flat.update({name: _short(value) for name, value in (row.get('class_iou') or {}).items()})
         rows = read(self.path) + [flat]
         self._write(rows)
-        draw(rows, self.path.with_name('curves.png'))
+        draw(rows, self._names, self.path.with_name('curves.png'))
 
     def keep(self, epochs: int) -> None:
         """Drop rows after epoch `epochs`: a run that ended between log and checkpoint repeats them."""
-        self._write([row for row in read(self.path) if int(row['epoch']) <= epochs])
+        self._write([row for row in read(self.path) if int(row['epoch']) <= epochs and row['loss']])
 
     def _write(self, rows: List[Dict[str, Any]]) -> None:
         partial = self.path.with_suffix('.partial')
@@ -52,24 +64,30 @@ def read(path: Path) -> List[Dict[str, Any]]:
         return list(csv.DictReader(file))
 
 
-def draw(rows: List[Dict[str, Any]], path: Path) -> None:
-    """Plot loss, learning rate and validation IoU against epochs into a PNG."""
+def draw(rows: List[Dict[str, Any]], names: List[str], path: Path) -> None:
+    """Plot loss and learning rate, and each class's validation IoU, against epochs into a PNG."""
+    import matplotlib
     from matplotlib.figure import Figure
-    epochs = [int(row['epoch']) for row in rows]
-    figure = Figure(figsize=(8, 6), layout='constrained')
-    upper, lower = figure.subplots(2, 1, sharex=True)
-    upper.plot(epochs, [float(row['loss']) for row in rows], color='tab:blue', label='training loss')
+    figure = Figure(figsize=(9, 7), layout='constrained')
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(1, 2))
+    trained = [row for row in rows if row.get('loss')]
+    epochs = [int(row['epoch']) for row in trained]
+    upper.plot(epochs, [float(row['loss']) for row in trained], color='tab:blue', label='training loss')
     upper.set_ylabel('loss')
     rate = upper.twinx()
-    rate.plot(epochs, [float(row['lr']) for row in rows], color='tab:grey', lw=0.8, label='learning rate')
-    rate.set_ylabel('learning rate')
+    rate.plot(epochs, [float(row['lr']) for row in trained], color='tab:grey', lw=0.8)
+    rate.set_ylabel('learning rate (grey)')
     scored = [row for row in rows if row.get('mean_iou')]
+    colours = matplotlib.colormaps['tab20']
+    for place, name in enumerate(['mean_iou'] + names):
+        points = [(int(row['epoch']), float(row[name])) for row in scored if row.get(name)]
+        look = {'color': 'black', 'lw': 2} if not place else {'color': colours((place - 1) % 20), 'lw': 1}
+        if points:
+            lower.plot(*zip(*points), marker='.', label=name.replace('mean_iou', 'mean'), **look)
     if scored:
-        lower.plot([int(row['epoch']) for row in scored], [float(row['mean_iou']) for row in scored],
-                   color='tab:green', marker='.', label='mean IoU, validation')
-        lower.legend(loc='lower right')
+        lower.legend(loc='center left', bbox_to_anchor=(1, 0.5), fontsize=8)
     lower.set_xlabel('epoch')
-    lower.set_ylabel('mean IoU')
+    lower.set_ylabel('IoU on the frames to score on')
     lower.set_ylim(0, 1)
     lower.grid(True, alpha=0.3)
     upper.legend(loc='upper right')

@@ -57,12 +57,8 @@ def cross_entropy(logits: Tensor, labels: Tensor, weight: Tensor, smoothing: flo
     return each[chosen].sum() / pixel_weight[chosen].sum().clamp_min(1e-6)
 
 
-def soft_jaccard(logits: Tensor, labels: Tensor) -> Tensor:
-    """1 - mean over the classes in this batch of sum(p y) / (sum p + sum y - sum p y).
-
-    The soft form of what the mean IoU counts, taken over the batch, so that a rare class weighs as
-    much as the road.
-    """
+def jaccard_sums(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return (3, C): sum p y, sum p + sum y - sum p y, and sum y of each class over the valid pixels."""
     count = logits.shape[1]
     valid = (labels != IGNORE).unsqueeze(1)
     probability = logits.softmax(1) * valid
@@ -70,20 +66,53 @@ def soft_jaccard(logits: Tensor, labels: Tensor) -> Tensor:
     truth = truth.permute(0, 3, 1, 2).to(probability.dtype) * valid
     both = (probability * truth).sum((0, 2, 3))
     area = truth.sum((0, 2, 3))
-    either = probability.sum((0, 2, 3)) + area - both
+    return torch.stack([both, probability.sum((0, 2, 3)) + area - both, area])
+
+
+def soft_jaccard(sums: Tensor) -> Tensor:
+    """1 - mean over the classes in the batch of sum(p y) / (sum p + sum y - sum p y).
+
+    The soft form of what the mean IoU counts, taken over the batch, so that a rare class weighs as
+    much as the road. `sums` is what `jaccard_sums` gives, of a whole batch or added up over its parts.
+    """
+    both, either, area = sums
     there = (area > 0).to(both.dtype)
     return 1 - (there * both / either.clamp_min(1e-6)).sum() / there.sum().clamp_min(1)
 
 
-def distillation(logits: Tensor, teacher: Tensor, labels: Tensor, temperature: float) -> Tensor:
-    """Return the Kullback-Leibler divergence per labelled pixel from the teacher's softened answer.
+def lovasz_softmax(logits: Tensor, labels: Tensor, stride: int = 2) -> Tensor:
+    """Return the Lovasz extension of 1 - IoU, mean over the classes in the batch (Berman et al., 2018).
 
-    Scaled by the squared temperature (Hinton et al., 2015, section 2).
+    Taken over every `stride`-th pixel each way, because it sorts the pixels once for every class.
     """
-    valid = labels != IGNORE
-    each = F.kl_div((logits / temperature).log_softmax(1), (teacher / temperature).log_softmax(1),
-                    reduction='none', log_target=True).sum(1)
-    return temperature ** 2 * (each * valid).sum() / valid.sum().clamp_min(1)
+    logits, labels = logits[..., ::stride, ::stride], labels[:, ::stride, ::stride]
+    probability = logits.softmax(1).transpose(0, 1).flatten(1)          # (C, pixels)
+    labels = labels.flatten()
+    classes = torch.arange(len(probability), device=labels.device)
+    truth = (labels == classes[:, None]).to(probability.dtype)
+    # A void pixel has no error: sorted last, where it adds nothing.
+    errors, order = ((truth - probability).abs() * (labels != IGNORE)).sort(1, descending=True)
+    truth = truth.gather(1, order)
+    area = truth.sum(1, keepdim=True)
+    jaccard = 1 - (area - truth.cumsum(1)) / (area + (1 - truth).cumsum(1)).clamp_min(1)
+    slope = torch.cat([jaccard[:, :1], jaccard[:, 1:] - jaccard[:, :-1]], 1)
+    there = (area[:, 0] > 0).to(errors.dtype)
+    return ((errors * slope).sum(1) * there).sum() / there.sum().clamp_min(1)
+
+
+def distillation(logits: Tensor, soft: Tensor, temperature: float) -> Tensor:
+    """Return the Kullback-Leibler divergence per pixel from a teacher's softened probabilities.
+
+    `soft` is (N, C, h, w), softened by `temperature`, at the logits' size or half of it, where the mean
+    logits of four pixels answer. Pixels without a teacher's answer (all zero, outside the frame) do not
+    count; void ones do, for there the teacher is all there is to learn from. Scaled by the squared
+    temperature (Hinton et al., 2015, section 2).
+    """
+    if soft.shape[-1] != logits.shape[-1]:
+        logits = F.avg_pool2d(logits, 2)
+    answered = soft.sum(1) > 0
+    each = F.kl_div((logits / temperature).log_softmax(1), soft, reduction='none').sum(1)
+    return temperature ** 2 * (each * answered).sum() / answered.sum().clamp_min(1)
 
 
 def encoder_labels(labels: Tensor) -> Tensor:
@@ -92,13 +121,13 @@ def encoder_labels(labels: Tensor) -> Tensor:
 
 
 def total(options: Loss, logits: Tensor, labels: Tensor, weight: Tensor,
-          auxiliary: Optional[Tensor] = None, teacher: Optional[Tensor] = None) -> Tensor:
-    """Return the recipe's loss: cross entropy and whatever the recipe adds."""
+          auxiliary: Optional[Tensor] = None, soft: Optional[Tensor] = None) -> Tensor:
+    """Return the recipe's loss of one batch: cross entropy and whatever the recipe adds, but the Jaccard."""
     loss = cross_entropy(logits, labels, weight, options.smoothing, options.ohem)
-    if options.jaccard:
-        loss = loss + options.jaccard * soft_jaccard(logits, labels)
+    if options.lovasz:
+        loss = loss + options.lovasz * lovasz_softmax(logits, labels)
     if auxiliary is not None:
         loss = loss + options.auxiliary * cross_entropy(auxiliary, encoder_labels(labels), weight)
-    if teacher is not None:
-        loss = loss + options.distillation * distillation(logits, teacher, labels, options.temperature)
+    if soft is not None:
+        loss = loss + options.distillation * distillation(logits, soft, options.temperature)
     return loss

@@ -1,14 +1,13 @@
 """What is trained in a stage: a network, an optional second classifier, and the loss in one function."""
 
 import contextlib
-from typing import Any, Optional, Tuple
+from typing import Any, Callable, Optional, Tuple
 
 import torch
 from torch import Tensor, nn
 
-from ..errors import InputError
 from . import losses
-from .recipe import Loss, Recipe, Stage
+from .recipe import Loss
 
 
 class Trained(nn.Module):
@@ -17,9 +16,9 @@ class Trained(nn.Module):
     The second classifier speeds the encoder's learning up and is left out of the weights.
     """
 
-    def __init__(self, network: nn.Module, auxiliary: bool = False) -> None:
+    def __init__(self, network: Any, auxiliary: bool = False) -> None:
         super().__init__()
-        self.network = network
+        self.network: Any = network
         self.classifier = nn.Conv2d(128, network.num_classes, 1) if auxiliary else None
 
     def forward(self, image: Tensor) -> Tuple[Tensor, Optional[Tensor]]:
@@ -42,11 +41,18 @@ def set_dropout(network: nn.Module, probability: float) -> None:
             module.p = probability
 
 
-def precision(name: str, device: torch.device) -> torch.dtype:
+def device(name: str) -> torch.device:
+    """Resolve 'auto': the first GPU where there is one, else the CPU."""
+    if name == 'auto':
+        name = 'cuda' if torch.cuda.is_available() else 'cpu'
+    return torch.device(name)
+
+
+def precision(name: str, where: torch.device) -> torch.dtype:
     """Resolve 'auto': bfloat16 where the hardware multiplies it, float16 on older GPUs, else float32."""
     if name != 'auto':
         return getattr(torch, name)
-    if device.type == 'cuda':
+    if where.type == 'cuda':
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
     flags = ''
     with contextlib.suppress(OSError):
@@ -60,35 +66,32 @@ class Objective:
     """The loss of one batch: forward pass under autocast and loss in float32, compiled on request."""
 
     def __init__(self, trained: Trained, options: Loss, weight: Tensor, dtype: torch.dtype,
-                 encoder_only: bool, teacher: Optional[nn.Module] = None, compiled: bool = False) -> None:
+                 encoder_only: bool, compiled: bool = False,
+                 total_sum: Optional[Callable[[Tensor], Tensor]] = None) -> None:
+        """`total_sum` adds a tensor up over the processes that share the batch, for the soft Jaccard."""
         self._trained, self._options, self._weight = trained, options, weight
-        self._dtype, self._encoder_only, self._teacher = dtype, encoder_only, teacher
+        self._dtype, self._encoder_only, self._total_sum = dtype, encoder_only, total_sum
         # Else a second stage of another crop is compiled for any shape, which takes a quarter of an hour.
         self._loss: Any = torch.compile(self._forward, dynamic=False) if compiled else self._forward
 
-    def __call__(self, images: Tensor, labels: Tensor) -> Tensor:
-        """(N, H, W, 3) uint8 and (N, H, W) uint8 -> the batch's loss."""
-        x = to_input(images)
-        teacher = None
-        if self._teacher is not None:
-            with torch.no_grad(), torch.autocast(x.device.type, self._dtype, self._reduced):
-                teacher = self._teacher(x).float()
-        return self._loss(x, labels.long(), teacher)
+    def __call__(self, images: Tensor, labels: Tensor, soft: Optional[Tensor] = None) -> Tensor:
+        """(N, H, W, 3), (N, H, W) and a teacher's (N, h, w, C), all uint8 -> the batch's loss."""
+        if soft is not None:
+            soft = soft.permute(0, 3, 1, 2).float()
+            soft = soft / soft.sum(1, keepdim=True).clamp_min(1)
+        loss, sums = self._loss(to_input(images), labels.long(), soft)
+        if sums is not None:
+            sums = sums if self._total_sum is None else self._total_sum(sums)
+            loss = loss + self._options.jaccard * losses.soft_jaccard(sums)
+        return loss
 
-    @property
-    def _reduced(self) -> bool:
-        return self._dtype != torch.float32
-
-    def _forward(self, x: Tensor, labels: Tensor, teacher: Optional[Tensor]) -> Tensor:
-        with torch.autocast(x.device.type, self._dtype, self._reduced):
+    def _forward(self, x: Tensor, labels: Tensor,
+                 soft: Optional[Tensor]) -> Tuple[Tensor, Optional[Tensor]]:
+        with torch.autocast(x.device.type, self._dtype, self._dtype != torch.float32):
             logits, auxiliary = self._trained(x)
+        logits = logits.float()
         if self._encoder_only:
-            labels = losses.encoder_labels(labels)
-        return losses.total(self._options, logits.float(), labels, self._weight,
-                            None if auxiliary is None else auxiliary.float(), teacher)
-
-
-def check_teacher(recipe: Recipe, stage: Stage) -> None:
-    """Raise InputError where a recipe distils without naming whom from."""
-    if stage.loss.distillation and not stage.loss.teacher:
-        raise InputError(f"recipe '{recipe.name}' distils but names no teacher (loss: teacher: FILE.npz)")
+            labels, soft = losses.encoder_labels(labels), None
+        loss = losses.total(self._options, logits, labels, self._weight,
+                            None if auxiliary is None else auxiliary.float(), soft)
+        return loss, losses.jaccard_sums(logits, labels) if self._options.jaccard else None

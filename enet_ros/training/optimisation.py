@@ -2,10 +2,11 @@
 
 import copy
 import math
-from typing import Any, Dict, Iterable, List, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Tuple
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from .recipe import Optimiser
 
@@ -90,34 +91,17 @@ def set_rates(optimisers: List[torch.optim.Optimizer], factor: float) -> None:
             group['lr'] = group['first_lr'] * factor
 
 
-class Average:
-    """Exponential moving average of a network's parameters and statistics."""
+def average(network: nn.Module, decay: float) -> AveragedModel:
+    """Return an exponential moving average of a network's parameters and statistics.
 
-    def __init__(self, network: nn.Module, decay: float) -> None:
-        self.network = copy.deepcopy(network).eval().requires_grad_(False)
-        self.decay = decay
-        self.steps = 0
+    In the first steps, when the network is still far off, it follows faster than `decay`.
+    """
+    def follow(own: Any, its: Any, steps: Any) -> None:
+        if own[0].is_floating_point():
+            kept = min(decay, (1 + float(steps)) / (10 + float(steps)))
+            torch._foreach_lerp_(own, its, 1 - kept)
 
-    @torch.no_grad()
-    def update(self, network: nn.Module) -> None:
-        """Move towards `network`; faster in the first steps, when it is still far off."""
-        self.steps += 1
-        decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
-        own, its = _floats(self.network), _floats(network)
-        torch._foreach_lerp_(own, its, 1 - decay)
-
-    def state_dict(self) -> Dict[str, Any]:
-        """Return what `load_state_dict` takes."""
-        return {'network': self.network.state_dict(), 'steps': self.steps}
-
-    def load_state_dict(self, state: Dict[str, Any]) -> None:
-        """Continue from a saved state."""
-        self.network.load_state_dict(state['network'])
-        self.steps = state['steps']
-
-
-def _floats(network: nn.Module) -> List[Tensor]:
-    return [t for t in network.state_dict().values() if t.is_floating_point()]
+    return AveragedModel(network, multi_avg_fn=follow, use_buffers=True).eval().requires_grad_(False)
 
 
 @torch.no_grad()
@@ -127,7 +111,7 @@ def recalibrate(network: nn.Module, images: Iterable[Tensor]) -> int:
     What averaged weights need (Izmailov et al., 2018), and what SegNet's recipe does after training.
     Dropout stays off meanwhile.
     """
-    norms: List[Tuple[nn.Module, float]] = []
+    norms: List[Tuple[Any, Any]] = []
     network.eval()
     for module in network.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
@@ -143,3 +127,14 @@ def recalibrate(network: nn.Module, images: Iterable[Tensor]) -> int:
         module.momentum = momentum
     network.eval()
     return seen
+
+
+def recalibrate_if_better(network: nn.Module, images: Callable[[], Iterable[Tensor]],
+                          score: Callable[[], float]) -> bool:
+    """Recalibrate, and undo it where the `score` falls, as it may; return whether it was kept."""
+    before, earlier = copy.deepcopy(network.state_dict()), score()
+    recalibrate(network, images())
+    if score() >= earlier:
+        return True
+    network.load_state_dict(before)
+    return False

@@ -1,98 +1,113 @@
 """Data-parallel training on the CPU: processes of few threads that average their gradients once a step.
 
 Threads wait for one another at every layer, these processes once a step, which matters where other work
-keeps the cores busy.
+keeps the cores busy. They speak through torch.distributed (gloo) over the loopback.
 """
 
+import datetime
 import multiprocessing
-from multiprocessing import connection
-from multiprocessing.context import SpawnProcess
-import threading
-from typing import Any, Callable, Iterable, List, Tuple
+from multiprocessing.connection import Connection
+import os
+from pathlib import Path
+import signal
+import tempfile
+from typing import Any, Callable, List, Sequence
 
 import torch
-from torch import nn
+from torch import Tensor, distributed, nn
+from torch.distributed.nn import functional
 
-_WAIT_SECONDS = 3600.0      # the leader validates meanwhile
-_RANDOM_BYTES = 5056        # of torch's CPU generator
+from ..errors import InputError
+
+_PATIENCE = datetime.timedelta(hours=2)     # the leader validates, or asks a teacher, meanwhile
 
 
 class Group:
     """The processes of one training; rank 0 leads: it validates, logs and saves."""
 
-    def __init__(self, size: int, parameters: int) -> None:
-        """Prepare shared memory for `size` processes and networks of up to `parameters` parameters."""
-        self.size, self.rank = size, 0
-        self._values = torch.zeros(size, parameters + 2).share_memory_()
-        self._random = torch.zeros(size, _RANDOM_BYTES, dtype=torch.uint8).share_memory_()
-        self._barrier = multiprocessing.get_context('spawn').Barrier(size)
+    def __init__(self, rank: int, size: int, meeting: str) -> None:
+        """Join the group of `size` processes that meet at the file `meeting`."""
+        os.environ.setdefault('GLOO_SOCKET_IFNAME', 'lo')
+        distributed.init_process_group('gloo', init_method=f'file://{meeting}', rank=rank, world_size=size,
+                                       timeout=_PATIENCE)
+        self.rank, self.size = rank, size
 
-    def average(self, parameters: Iterable[nn.Parameter], share: float, loss: float) -> Tuple[float, float]:
-        """Replace every gradient by the mean over the processes; return the leader's share, the mean loss."""
-        used = [p for p in parameters if p.grad is not None]
-        flat = torch.cat([p.grad.flatten() for p in used])
-        row = self._values[self.rank]
-        row[:len(flat)] = flat
-        row[-2], row[-1] = share, loss
-        self._barrier.wait(_WAIT_SECONDS)
-        mean = self._values[:, :len(flat)].mean(0)
-        leaders, losses = float(self._values[0, -2]), float(self._values[:, -1].mean())
-        self._barrier.wait(_WAIT_SECONDS)
-        for parameter, gradient in zip(used, mean.split([p.numel() for p in used])):
-            parameter.grad.copy_(gradient.view_as(parameter.grad))
-        return leaders, losses
+    def average(self, network: nn.Module, numbers: Sequence[float]) -> List[float]:
+        """Replace gradients and batch-norm statistics by their means; return the means of `numbers`."""
+        tensors = [p.grad for p in network.parameters() if p.grad is not None]
+        tensors += [buffer for buffer in network.buffers() if buffer.is_floating_point()]
+        flat = torch.cat([tensor.flatten() for tensor in tensors] + [torch.tensor(numbers)])
+        distributed.all_reduce(flat)
+        flat /= self.size
+        for tensor, mean in zip(tensors, flat.split([tensor.numel() for tensor in tensors] + [len(numbers)])):
+            tensor.copy_(mean.view_as(tensor))
+        return [float(number) for number in flat[-len(numbers):]]
 
     def agree(self, value: float) -> float:
         """Return the leader's `value` in every process."""
-        self._values[self.rank, -2] = value
-        self._barrier.wait(_WAIT_SECONDS)
-        leaders = float(self._values[0, -2])
-        self._barrier.wait(_WAIT_SECONDS)
-        return leaders
+        shared = torch.tensor(value, dtype=torch.float64)
+        distributed.broadcast(shared, 0)
+        return float(shared)
 
-    def random_states(self) -> torch.Tensor:
-        """Return the random states of all processes, (size, bytes) uint8."""
-        self._random[self.rank] = torch.get_rng_state()
-        self._barrier.wait(_WAIT_SECONDS)
-        states = self._random.clone()
-        self._barrier.wait(_WAIT_SECONDS)
-        return states
+    def total(self, tensor: Tensor) -> Tensor:
+        """Return the sum over the processes.
+
+        Its gradient is the sum over theirs, so that after `average` every process has the gradient of
+        the whole batch's loss.
+        """
+        return functional.all_reduce(tensor)
+
+    def random_states(self) -> Tensor:
+        """Return the states of torch's generator in all processes, (size, bytes) uint8."""
+        states = [torch.zeros_like(torch.get_rng_state()) for _ in range(self.size)]
+        distributed.all_gather(states, torch.get_rng_state())
+        return torch.stack(states)
 
     def leave(self) -> None:
-        """Tell the others not to wait any longer: this process ends early."""
-        self._barrier.abort()
+        """End the group; whoever still waits for this process gets an error."""
+        distributed.destroy_process_group()
 
 
-def follow(group: Group, work: Callable[[Group, Any], None], argument: Any) -> List[SpawnProcess]:
-    """Start the processes of rank 1 and up, each running `work(group, argument)`."""
+Join = Callable[[], Group]
+
+
+def lead(size: int, work: Callable[[Join, Any], None], argument: Any) -> Group:
+    """Start the processes of rank 1 and up, each running `work(join, argument)`; return the leader's group.
+
+    `work` calls `join` when it is ready to train. InputError where one ends before that.
+    """
     context = multiprocessing.get_context('spawn')
-    followers = [context.Process(target=_run, args=(group, rank, work, argument), daemon=True)
-                 for rank in range(1, group.size)]
-    for process in followers:
-        process.start()
-    threading.Thread(target=_watch, args=(group, followers), daemon=True).start()
-    return followers
+    meeting = str(Path(tempfile.mkdtemp(prefix='enet_ros_training_')) / 'meeting')
+    waiting = []
+    for rank in range(1, size):
+        ours, theirs = context.Pipe(False)
+        context.Process(target=_run, args=(rank, size, meeting, theirs, work, argument), daemon=True).start()
+        theirs.close()
+        waiting.append(ours)
+    for pipe in waiting:
+        try:
+            pipe.recv()
+        except EOFError:
+            raise InputError('a process of the training ended before it began; '
+                             'try without --processes') from None
+    return Group(0, size, meeting)
 
 
-def _watch(group: Group, followers: List[SpawnProcess]) -> None:
-    """End the others' waiting when a process dies, killed for memory for example."""
-    waiting = list(followers)
-    while waiting:
-        connection.wait([process.sentinel for process in waiting])
-        for process in waiting:
-            process.join(0)
-        if any(process.exitcode for process in waiting):
-            group.leave()
-            return
-        waiting = [process for process in waiting if process.exitcode is None]
+def _run(rank: int, size: int, meeting: str, pipe: Connection, work: Callable[[Join, Any], None],
+         argument: Any) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)        # the leader stops all of them together
 
+    def join() -> Group:
+        pipe.send(True)
+        return Group(rank, size, meeting)
 
-def _run(group: Group, rank: int, work: Callable[[Group, Any], None], argument: Any) -> None:
-    group.rank = rank
     try:
-        work(group, argument)
-    except (KeyboardInterrupt, threading.BrokenBarrierError):
-        pass        # the leader ended, and says why
-    except BaseException:
-        group.leave()
-        raise
+        work(join, argument)
+    except RuntimeError as error:
+        if not lost(error):
+            raise       # else the leader ended, and says why
+
+
+def lost(error: RuntimeError) -> bool:
+    """Tell whether an error means that another process of the group is gone."""
+    return 'gloo' in str(error)

@@ -9,10 +9,10 @@ from ..errors import InputError
 from ..yaml_files import read_mapping
 from .settings import Augmentation, Loss, Optimiser, Range, Recipe, Stage
 
-__all__ = ['Augmentation', 'Loss', 'Optimiser', 'Recipe', 'Stage', 'load', 'names', 'override', 'parse',
-           'stage_of']
+__all__ = ['Augmentation', 'Loss', 'Optimiser', 'Recipe', 'Stage', 'first_epochs', 'load', 'names',
+           'override', 'parse']
 
-Section = TypeVar('Section')
+Section = TypeVar('Section', Augmentation, Loss, Optimiser, Stage, Recipe)
 
 _CHOICES = {
     'part': ('encoder', 'all'), 'kind': ('adam', 'adamw', 'sgd', 'muon'),
@@ -56,7 +56,11 @@ def override(recipe: Recipe, **changes: Any) -> Recipe:
     given = {key: value for key, value in changes.items() if value is not None}
     own = {key: value for key, value in given.items() if hasattr(recipe, key) and key != 'epochs'}
     rest = {key: value for key, value in given.items() if key not in own}
-    changed = replace(recipe, stages=tuple(replace(stage, **rest) for stage in recipe.stages), **own)
+    teacher = rest.pop('teacher', None)
+    stages = [replace(stage, **rest) for stage in recipe.stages]
+    if teacher is not None:
+        stages = [replace(stage, loss=replace(stage.loss, teacher=tuple(teacher))) for stage in stages]
+    changed = replace(recipe, stages=tuple(stages), **own)
     _check(changed, 'recipe')
     return changed
 
@@ -102,10 +106,12 @@ def _value(kind: Any, value: Any, origin: str) -> Any:
             raise InputError(f'{origin}: two numbers are expected, not {value!r}')
         item = float if kind == Range else int
         return tuple(_value(item, entry, origin) for entry in value)
-    if kind == Tuple[str, ...]:
+    if kind in (Tuple[str, ...], Tuple[float, ...]):
         if not isinstance(value, (list, tuple)):
-            raise InputError(f'{origin}: a list of names is expected, not {value!r}')
-        return tuple(str(entry) for entry in value)
+            what = 'names' if kind == Tuple[str, ...] else 'numbers'
+            raise InputError(f'{origin}: a list of {what} is expected, not {value!r}')
+        return tuple(str(entry) if kind == Tuple[str, ...] else _value(float, entry, origin)
+                     for entry in value)
     if kind is float and not isinstance(value, bool):
         try:
             return float(value)
@@ -128,16 +134,13 @@ def _check(recipe: Recipe, origin: str) -> None:
             raise InputError(f'{origin}: only enet has an encoder stage')
         if stage.loss.auxiliary and recipe.network != 'enet':
             raise InputError(f'{origin}: only enet has an auxiliary classifier')
+        if stage.loss.distillation and not stage.loss.teacher:
+            raise InputError(f'{origin}: distils but names no teacher (loss: teacher: [FILE.npz])')
 
 
-def stage_of(recipe: Recipe, epoch: int) -> Tuple[int, int]:
-    """Return (stage number, first epoch of that stage) of an epoch counted over all stages from 0."""
-    first = 0
-    for number, stage in enumerate(recipe.stages):
-        if epoch < first + stage.epochs:
-            return number, first
-        first += stage.epochs
-    return len(recipe.stages) - 1, first - recipe.stages[-1].epochs
+def first_epochs(recipe: Recipe) -> List[int]:
+    """Return the first epoch of every stage, counted over all stages from 0."""
+    return [sum(stage.epochs for stage in recipe.stages[:number]) for number in range(len(recipe.stages))]
 
 
 def names() -> List[str]:

@@ -21,7 +21,9 @@ class Augmentation:
     blur: float = 0.0               # probability of a 3x3 blur
     noise: float = 0.0              # standard deviation of pixel noise, of 255, drawn up to this
     rare: float = 0.0               # probability that a crop is centred on a pixel of a rare class
-    paste: float = 0.0              # probability that rare objects of another frame are pasted in place
+    paste: float = 0.0              # probability that rare objects of another frame are pasted
+    paste_scale: Range = (1.0, 1.0)     # of those objects, about the horizon: nearer is larger, lower
+    paste_shift: float = 0.0        # how far they move sideways, up to this share of the width
     rare_classes: Tuple[str, ...] = ()
 
 
@@ -34,10 +36,12 @@ class Loss:
     smoothing: float = 0.0          # label smoothing
     ohem: float = 1.0               # share of the hardest pixels that count; 1 is all
     jaccard: float = 0.0            # weight of the soft Jaccard loss, 1 - mean soft IoU of the batch
+    lovasz: float = 0.0             # weight of the Lovasz-softmax loss, over every second pixel each way
     auxiliary: float = 0.0          # weight of a second classifier on the encoder (1/8 size), dropped later
     distillation: float = 0.0       # weight of the divergence from a teacher's softened answer
     temperature: float = 2.0        # of that softening
-    teacher: str = ''               # a .npz of a larger network trained here, same classes
+    teacher: Tuple[str, ...] = ()   # .npz files, 'self' (the stage before) or one .npy of probabilities
+    teacher_scales: Tuple[float, ...] = (1.0,)      # each at every scale, as it is and flipped
 
 
 @dataclass(frozen=True)

@@ -1,84 +1,88 @@
-"""A training's state on disk: the checkpoint it resumes from, and the weights it gives."""
+"""A training's state on disk: the checkpoint that it continues from, and the lock on its folder."""
 
+import contextlib
+import fcntl
 import os
 from pathlib import Path
 import pickle
-from typing import TYPE_CHECKING, Any, Dict
+from typing import Any, Dict, Iterator, List, Mapping
 import zipfile
 
 import torch
 
-from .. import __version__, networks, weights
 from ..errors import InputError
 
-if TYPE_CHECKING:
-    from .trainer import Trainer
+FORMAT = 2
+NAME = 'checkpoint.pt'
+_FREE = ('workers', 'compile', 'validate_every')        # what may change without changing the result
 
 
-def export(trainer: 'Trainer', path: Path) -> None:
-    """Write the weights that count, with the record of how they were made; whole networks only."""
-    network = trainer.evaluated()
-    if isinstance(network, networks.EncoderClassifier):
-        return
-    recipe = trainer.recipe
-    record = {
-        'recipe': recipe.to_dict(), 'epochs': trainer.epoch, 'hours': round(trainer.clock() / 3600, 2),
-        'frames': len(trainer.frames.frames), 'threads': torch.get_num_threads(),
-        'processes': trainer.group.size if trainer.group else 1, 'device': trainer.device.type,
-        'torch': torch.__version__, **trainer.origin}
-    weights.save(path, networks.to_checkpoint(network, {
-        'format': weights.FORMAT, 'network': recipe.network, 'variant': recipe.variant,
-        'classes': trainer.classes.to_dict(), 'input_size': list(recipe.input_size),
-        'normalisation': weights.NORMALISATION, 'training': record, 'scores': trainer.scores,
-        'version': __version__}))
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a folder for one training; InputError where another one has it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / 'lock').open('w') as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise InputError(f'{folder}: another training runs there; name another --output') from None
+        yield
 
 
-def save(trainer: 'Trainer') -> None:
-    """Write the checkpoint atomically; every process of a group must call it."""
-    group = trainer.group
-    random = torch.get_rng_state()[None] if group is None else group.random_states()
-    if not trainer.leads:
-        return
-    state = {
-        'recipe': trainer.recipe.to_dict(), 'stage': trainer.stage_number, 'epoch': trainer.epoch,
-        'elapsed': trainer.clock(), 'trained': trainer.trained.state_dict(), 'scores': trainer.scores,
-        'network': trainer.network.state_dict(), 'random': random,
-        'optimisers': [optimiser.state_dict() for optimiser in trainer.optimisers],
-        'average': None if trainer.average is None else trainer.average.state_dict(),
-        'scaler': trainer.scaler.state_dict()}
-    path = trainer.folder / 'checkpoint.pt'
-    partial = path.with_suffix('.partial')
-    torch.save(state, str(partial))
-    os.replace(str(partial), str(path))
+def save(folder: Path, state: Mapping[str, Any]) -> None:
+    """Write a checkpoint atomically."""
+    partial = folder / 'checkpoint.partial'
+    torch.save(dict(state, format=FORMAT), str(partial))
+    os.replace(str(partial), str(folder / NAME))
 
 
-def resume(trainer: 'Trainer') -> bool:
-    """Continue from the folder's checkpoint, where there is one; InputError where it does not fit."""
-    path = trainer.folder / 'checkpoint.pt'
+def load(folder: Path, settings: Mapping[str, Any], device: torch.device) -> Dict[str, Any]:
+    """Return the folder's checkpoint, empty where there is none.
+
+    InputError where it is damaged, of another version, finished, or begun with other `settings`, which
+    are named.
+    """
+    path = folder / NAME
     if not path.is_file():
-        return False
-    try:
+        return {}
+    with fitting(folder):
         # Tensors and plain values only: a checkpoint is a file like any other and may be hostile.
-        state = torch.load(str(path), map_location=trainer.device, weights_only=True)
-        trainer.enter(state['stage'])
-        _fill(trainer, state)
-    except (RuntimeError, KeyError, ValueError, IndexError, EOFError, TypeError, OSError,
+        state = torch.load(str(path), map_location=device, weights_only=True)
+        found = state['format'] if 'settings' in state else None
+    if found != FORMAT:
+        raise InputError(f'{path}: has format {found!r}, but this version continues format {FORMAT}; name '
+                         'another --output')
+    odd = differences(state['settings'], settings)
+    if odd:
+        raise InputError('{}: was begun with other settings, {}; the same ones continue it, another '
+                         '--output begins anew'.format(path, ', '.join(odd[:4]) + ', ...' * (len(odd) > 4)))
+    if state['finished']:
+        raise InputError(f"{path}: this training is finished, see {folder / 'weights.npz'}; to go on from "
+                         'there name it with --init, and another --output')
+    return dict(state)
+
+
+@contextlib.contextmanager
+def fitting(folder: Path) -> Iterator[None]:
+    """Turn what a damaged or foreign checkpoint raises into one line."""
+    try:
+        yield
+    except (RuntimeError, KeyError, ValueError, IndexError, EOFError, TypeError, AttributeError, OSError,
             pickle.UnpicklingError, zipfile.BadZipFile) as error:
-        raise InputError('{}: does not continue this recipe ({}); name another folder'.format(
-            path, str(error).strip().split('\n')[0])) from None
-    return True
+        if isinstance(error, InputError):
+            raise
+        reason = str(error).strip().split('\n')[0] or type(error).__name__
+        raise InputError(f'{folder / NAME}: does not continue this training ({reason}); name another '
+                         '--output') from None
 
 
-def _fill(trainer: 'Trainer', state: Dict[str, Any]) -> None:
-    trainer.network.load_state_dict(state['network'])
-    trainer.trained.load_state_dict(state['trained'])
-    for optimiser, saved in zip(trainer.optimisers, state['optimisers']):
-        optimiser.load_state_dict(saved)
-    if trainer.average is not None and state['average'] is not None:
-        trainer.average.load_state_dict(state['average'])
-    trainer.scaler.load_state_dict(state['scaler'])
-    trainer.epoch, trainer.elapsed, trainer.scores = state['epoch'], state['elapsed'], state['scores']
-    rank = 0 if trainer.group is None else trainer.group.rank
-    random = state['random'].cpu()
-    # A copy: torch 2.13 reads beyond a state that is a view into another tensor.
-    torch.set_rng_state(random[min(rank, len(random) - 1)].clone())
+def differences(old: Any, new: Any, name: str = '') -> List[str]:
+    """Return 'key: old, now new' for every setting that differs."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = sorted(set(old) | set(new))
+        return [odd for key in keys if key not in _FREE
+                for odd in differences(old.get(key), new.get(key), f'{name}.{key}' if name else key)]
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        return [odd for place, pair in enumerate(zip(old, new))
+                for odd in differences(*pair, name=f'{name}[{place}]')]
+    return [] if old == new else [f'{name}: {old}, now {new}']

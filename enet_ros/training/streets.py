@@ -2,6 +2,7 @@
 
 from typing import List, Optional, Sequence, Tuple
 
+from .. import licences
 from ..datasets.sample import Dataset, Sample
 from ..datasets.synthetic import RATE_HZ, SyntheticStreet
 
@@ -15,6 +16,7 @@ class Streets(Dataset):
     def __init__(self, size: Tuple[int, int], seeds: Sequence[int] = TRAINING_SEEDS, each: int = 6,
                  seconds: float = 1.5) -> None:
         self.name = 'synthetic'
+        self.licence = licences.FREE
         self.split: Optional[str] = None
         self._size, self._seeds, self._each = size, list(seeds), each
         self._apart = int(round(seconds * RATE_HZ))

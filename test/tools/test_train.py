@@ -55,21 +55,58 @@ def test_fine_tuning_on_one_s_own_classes(yard: Path, random_weights: Path,
     result = json.loads((yard / 'result.json').read_text())
     assert 0 <= result['mean_iou'] <= 1 and result['epochs'] == 2 and result['split'] == 'val'
     assert 'mean IoU' in capsys.readouterr().out
+    assert result['finished'] and result['share'] == 1
     # Called again, the finished run is not trained further.
     before = (yard / 'out' / 'log.csv').read_text()
-    assert _call(yard) == 0 and (yard / 'out' / 'log.csv').read_text() == before
+    assert _call(yard, '--init', str(random_weights)) == 2
+    assert 'training is finished' in capsys.readouterr().err
+    assert (yard / 'out' / 'log.csv').read_text() == before
+    # Weights that came from others carry their licence on.
+    assert _call(yard, '--init', 'camvid', '--epochs', '1', '--output', str(yard / 'second')) == 0
+    assert weights.load(yard / 'second' / 'weights.npz').licence == weights.load('camvid').licence
 
 
 @pytest.mark.parametrize('more, told', [
     (['--recipe', 'finest'], 'does not exist; there is'),
     (['--split', 'exam'], "split 'exam' does not exist"),
     (['--init', 'nowhere.npz'], 'nowhere.npz'), (['--hold-out', 'x'], "sequence 'x'"),
-    (['--crop', '30', '30'], 'multiples of 8'), (['--layout', 'tar'], "no layout 'tar'")])
+    (['--crop', '30', '30'], 'multiples of 8'), (['--layout', 'tar'], "no layout 'tar'"),
+    (['--split', 'train+test'], 'for the final score'), (['--split', 'train+val', '--validation', 'val'],
+                                                         'trained and scored on')])
 def test_wrong_arguments_are_one_line(more, told: str, yard: Path, capsys: pytest.CaptureFixture) -> None:
     """Exit code 2 and one line that says what is wrong."""
     assert _call(yard, *more) == 2
     error = [line for line in capsys.readouterr().err.splitlines() if line.startswith('error: ')]
     assert len(error) == 1 and told in error[0]
+
+
+def test_test_frames_are_not_trained_on(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """The official tree holds CamVid's test frames: `all` is refused, train+val takes exactly the rest."""
+    names = ['0006R0_f00930', '0001TP_006690', '0016E5_07959', '0016E5_08159', '0001TP_008550',
+             'Seq05VD_f00000']
+    for name in names:
+        label = np.full((24, 32, 3), 128, np.uint8)
+        label[:, :16] = (128, 64, 128)
+        for place, pixels in (('701_StillsRaw_full/{}.png', label // 2),
+                              ('LabeledApproved_full/{}_L.png', label)):
+            path = tmp_path / 'camvid' / place.format(name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(path), pixels)
+    sizes = RECIPE.replace('[32, 48]', '[24, 32]').replace('[32, 32]', '[24, 32]')
+    (tmp_path / 'recipe.yaml').write_text(sizes)
+
+    def call(split: str, output: str) -> int:
+        return train.main(['--data', str(tmp_path / 'camvid'), '--split', split, '--recipe',
+                           str(tmp_path / 'recipe.yaml'), '--output', str(tmp_path / output),
+                           '--epochs', '1', '--device', 'cpu'])
+
+    for split in ('all', 'test', 'train+test'):
+        assert call(split, 'no') == 2 and 'train or train+val' in capsys.readouterr().err
+    for split, frames, scored in (('train', 2, 'val'), ('train+val', 4, None)):
+        assert call(split, split) == 0
+        record = weights.load(tmp_path / split / 'weights.npz').metadata
+        assert record['training']['frames'] == frames and record['training']['validation'] == scored
+        assert 'CamVid' in record['licence'] and ('mean_iou' in record['scores']) == (scored is not None)
 
 
 def test_plot_prelu(random_weights: Path, tmp_path: Path) -> None:

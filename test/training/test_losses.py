@@ -63,18 +63,62 @@ def test_soft_jaccard_is_one_minus_iou_where_the_network_is_sure() -> None:
         both = ((predicted == index) & (labels == index) & valid).sum()
         either = (((predicted == index) | (labels == index)) & valid).sum()
         ious.append((both / either).item())
-    assert losses.soft_jaccard(sure, labels).item() == pytest.approx(1 - np.mean(ious))
+    assert losses.soft_jaccard(losses.jaccard_sums(sure, labels)).item() == pytest.approx(1 - np.mean(ious))
+
+
+def test_soft_jaccard_of_parts_is_that_of_the_whole() -> None:
+    """Sums of two halves of a batch, added up, give the batch's loss; the mean of two losses does not."""
+    logits, labels, _ = _case()
+    parts = [losses.jaccard_sums(logits[n:n + 1], labels[n:n + 1]) for n in (0, 1)]
+    whole = losses.soft_jaccard(losses.jaccard_sums(logits, labels))
+    assert losses.soft_jaccard(sum(parts)).item() == pytest.approx(whole.item())
+    assert (losses.soft_jaccard(parts[0]) + losses.soft_jaccard(parts[1])).item() / 2 != \
+        pytest.approx(whole.item(), abs=1e-4)
+
+
+def _jaccard_loss(wrong: np.ndarray, truth: np.ndarray) -> float:
+    """1 - IoU of a class where exactly the pixels `wrong` are mistaken."""
+    predicted = truth ^ wrong
+    either = (predicted | truth).sum()
+    return 1 - (predicted & truth).sum() / either if either else 0.0
+
+
+def test_lovasz_is_the_extension_of_the_jaccard_loss() -> None:
+    """By its definition: errors in falling order, each times what mistaking its pixel adds to the loss."""
+    logits, labels, _ = _case()
+    probability = logits.softmax(1).permute(1, 0, 2, 3).reshape(4, -1).numpy()
+    flat = labels.flatten().numpy()
+    kept = flat != 255
+    expected = []
+    for index in range(4):
+        truth = (flat == index)[kept]
+        errors = np.abs(truth - probability[index][kept])
+        wrong, before, total = np.zeros(len(truth), bool), 0.0, 0.0
+        for pixel in np.argsort(-errors, kind='stable'):
+            wrong[pixel] = True
+            now = _jaccard_loss(wrong, truth)
+            total, before = total + errors[pixel] * (now - before), now
+        expected.append(total)
+    assert losses.lovasz_softmax(logits, labels, 1).item() == pytest.approx(np.mean(expected))
+    assert losses.lovasz_softmax(logits, labels).item() == pytest.approx(
+        losses.lovasz_softmax(logits[..., ::2, ::2], labels[:, ::2, ::2], 1).item())
 
 
 def test_distillation_vanishes_at_the_teacher() -> None:
-    """Zero where both agree, positive elsewhere, and ignored pixels do not count."""
-    logits, labels, _ = _case()
-    assert losses.distillation(logits, logits, labels, 2.0).item() == pytest.approx(0, abs=1e-12)
+    """Zero where both agree, positive elsewhere; void pixels teach, those without an answer do not."""
+    logits, _, _ = _case()
+    soft = (logits / 2).softmax(1)
+    assert losses.distillation(logits, soft, 2.0).item() == pytest.approx(0, abs=1e-9)
     other = logits.clone()
-    other[0, :, :2] += torch.randn(4, 2, 8, dtype=torch.float64)
-    assert losses.distillation(other, logits, labels, 2.0).item() == pytest.approx(0, abs=1e-12)
-    other[1] = -other[1]
-    assert losses.distillation(other, logits, labels, 2.0).item() > 0.1
+    other[0, :, :2] += torch.randn(4, 2, 8, dtype=torch.float64)        # where the label is void
+    assert losses.distillation(other, soft, 2.0).item() > 0.01
+    silent = soft.clone()
+    silent[0, :, :2] = 0
+    assert losses.distillation(other, silent, 2.0).item() == pytest.approx(0, abs=1e-9)
+    each = F.kl_div((other / 2).log_softmax(1), soft, reduction='none').sum(1)
+    assert losses.distillation(other, soft, 2.0).item() == pytest.approx(4 * each.mean().item())
+    half = (F.avg_pool2d(logits, 2) / 2).softmax(1)
+    assert losses.distillation(logits, half, 2.0).item() == pytest.approx(0, abs=1e-9)
 
 
 def test_total_adds_what_the_recipe_names() -> None:
@@ -82,8 +126,8 @@ def test_total_adds_what_the_recipe_names() -> None:
     logits, labels, weight = _case()
     auxiliary = torch.randn(2, 4, 1, 1, dtype=torch.float64)
     plain = losses.total(Loss(), logits, labels, weight)
-    with_jaccard = losses.total(Loss(jaccard=0.5), logits, labels, weight)
-    assert (with_jaccard - plain).item() == pytest.approx(0.5 * losses.soft_jaccard(logits, labels).item())
+    lovasz = losses.total(Loss(lovasz=0.5), logits, labels, weight)
+    assert (lovasz - plain).item() == pytest.approx(0.5 * losses.lovasz_softmax(logits, labels).item())
     labels = labels.repeat_interleave(2, 1).repeat_interleave(2, 2)[:, :8, :8]
     taken = losses.encoder_labels(labels)
     assert taken.shape == (2, 1, 1) and (taken[:, 0, 0] == labels[:, 4, 4]).all()

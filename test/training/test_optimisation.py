@@ -64,21 +64,34 @@ def test_muon_descends() -> None:
 
 
 def test_average_follows_and_resumes() -> None:
-    """A constant network is reached; the state continues elsewhere; integers are left alone."""
+    """It begins at the network, follows it with its statistics, and continues elsewhere."""
     network = nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2))
-    average = optimisation.Average(network, 0.5)
+    average = optimisation.average(network, 0.5)
+    average.update_parameters(network)
+    before = average.module[0].weight.clone()
     with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.add_(1)
-    before = average.network[0].weight.clone()
-    average.update(network)
-    # The first step's decay is 2 / 11, below the 0.5 asked for.
-    assert torch.allclose(average.network[0].weight, before + 9 / 11)
-    other = optimisation.Average(network, 0.5)
+        for tensor in list(network.parameters()) + [network[1].running_mean]:
+            tensor.add_(1)
+    average.update_parameters(network)
+    # The first decays are below the 0.5 asked for: 2 / 11.
+    assert torch.allclose(average.module[0].weight, before + 9 / 11)
+    assert torch.allclose(average.module[1].running_mean, torch.full((2,), 9 / 11))
+    assert average.module[1].num_batches_tracked.dtype == torch.int64 and not average.training
+    other = optimisation.average(network, 0.5)
     other.load_state_dict(average.state_dict())
-    average.update(network)
-    other.update(network)
-    assert torch.equal(average.network[0].weight, other.network[0].weight)
+    average.update_parameters(network)
+    other.update_parameters(network)
+    assert torch.equal(average.module[0].weight, other.module[0].weight)
+
+
+@pytest.mark.parametrize('better', [True, False])
+def test_recalibrated_statistics_are_undone_where_the_score_falls(better: bool) -> None:
+    """They are scored before and after, and the weights that scored more stay."""
+    network = nn.Sequential(nn.BatchNorm2d(3))
+    images = [torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(1)) + 5]
+    scores = iter([0.5, 0.6 if better else 0.4])
+    assert optimisation.recalibrate_if_better(network, lambda: images, lambda: next(scores)) == better
+    assert (network[0].running_mean.mean() > 4) == better
 
 
 def test_recalibrated_statistics_are_plain_means() -> None:

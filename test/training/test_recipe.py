@@ -46,7 +46,9 @@ def test_stages_inherit_and_override() -> None:
     assert (first.batch, second.batch) == (3, 3)
     assert (first.loss.ohem, second.loss.ohem, second.loss.weight_c) == (0.5, 1.0, 1.1)
     assert second.optimiser.lr == 5e-4
-    assert [recipes.stage_of(recipe, epoch) for epoch in (0, 1, 2, 6)] == [(0, 0), (0, 0), (1, 2), (1, 2)]
+    assert recipes.first_epochs(recipe) == [0, 2]
+    taught = recipes.override(recipe, teacher=['a.npz', 'self'])
+    assert [stage.loss.teacher for stage in taught.stages] == [('a.npz', 'self')] * 2
     assert recipes.override(recipe, epochs=7, seed=9, batch=None).stages[1].epochs == 7
 
 
@@ -58,7 +60,9 @@ def test_stages_inherit_and_override() -> None:
     ({'stages': []}, 'a list'), ({'stages': [5]}, 'no mapping'), ({'loss': 3}, 'a mapping'),
     ({'network': 'segnet', 'stages': [{'part': 'encoder'}]}, 'only enet'),
     ({'compile': 'yes'}, 'true or false'),
-    ({'augmentation': {'rare_classes': 'Pole'}}, 'list of names')])
+    ({'augmentation': {'rare_classes': 'Pole'}}, 'list of names'),
+    ({'loss': {'teacher': 'a.npz'}}, 'list of names'), ({'loss': {'teacher_scales': 1}}, 'list of numbers'),
+    ({'loss': {'distillation': 1.0}}, 'names no teacher')])
 def test_wrong_recipes_are_told(data: dict, told: str) -> None:
     """One line names the file and the key."""
     with pytest.raises(InputError, match=told) as caught:

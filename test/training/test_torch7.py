@@ -165,7 +165,7 @@ def test_the_authors_file_answers_as_opencv_4_reads_it(camvid_root: Path, tmp_pa
     """Logits of the nineteen classes on a real frame: within 1e-4, and the same labels."""
     file, python = os.environ.get('ENET_TORCH7', ''), os.environ.get('ENET_OPENCV4', '')
     if not Path(file).is_file() or not Path(python).is_file():
-        pytest.skip("ENET_TORCH7 names no model-cityscapes.net, or ENET_OPENCV4 no python with OpenCV 4")
+        pytest.skip('ENET_TORCH7 names no model-cityscapes.net, or ENET_OPENCV4 no python with OpenCV 4')
     from enet_ros.datasets import open_dataset
     frame = open_dataset(camvid_root, 'val')[0].image
     image = (frame[:352, :480].transpose(2, 0, 1)[None] / np.float32(255)).astype(np.float32)
