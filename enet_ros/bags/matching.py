@@ -1,6 +1,5 @@
 """The frames of a bag with their truth, in the form that `evaluation.evaluate` scores."""
 
-import json
 from pathlib import Path
 from typing import Dict, Iterator, NamedTuple, Optional, Union
 
@@ -13,10 +12,8 @@ from .by_stamp import SEVERAL, Recent, TopicByStamp
 from .messages import ImageMessage
 from .reading import Bag
 from .single_pass import Shared
+from .topics import image_topic, recorded_classes, truth_topic
 from .truth import FolderTruth, TopicTruth
-
-TRUTH_TOPICS = ('ground_truth',)
-OWN_TOPICS = ('ground_truth', 'labels', 'overlay')      # image topics that are no camera's
 
 
 class Choice(NamedTuple):
@@ -145,39 +142,13 @@ def frame_topic(bag: Bag, choice: Choice) -> str:
     return bag.image_topic(choice.predictions or choice.image or image_topic(bag)).name
 
 
-def image_topic(bag: Bag) -> str:
-    """Return the one camera topic of a bag; InputError lists them where there is not just one."""
-    names = [name for name in bag.image_topics() if not any(own in name for own in OWN_TOPICS)]
-    raw = [name for name in names if not name.endswith('/compressed')] or names
-    if len(raw) != 1:
-        raise InputError('{}: name the camera topic (--image); topics with images: {}'.format(
-            bag.path, ', '.join(bag.image_topics()) or 'none'))
-    return raw[0]
-
-
-def truth_topic(bag: Bag) -> str:
-    """Return the ground-truth topic of a bag; InputError where there is not just one."""
-    names = [name for name in bag.image_topics() if any(own in name for own in TRUTH_TOPICS)]
-    raw = [name for name in names if not name.endswith('/compressed')] or names
-    if len(raw) != 1:
-        raise InputError('{}: name the ground truth, a topic (--truth) or a folder (--truth-folder); '
-                         'topics with images: {}'.format(bag.path, ', '.join(bag.image_topics()) or 'none'))
-    return raw[0]
-
-
 def truth_classes(bag: Bag, choice: Choice) -> Optional[ClassTable]:
-    """Return the coding of the truth: as chosen, else as the bag's custom data says, else None."""
+    """Return the coding of the truth: as chosen, else as the bag itself says, else None."""
     if choice.truth_classes is not None:
         return ClassTable.load(choice.truth_classes)
-    text = bag.custom_data.get('enet_ros.classes')
-    if text is None or choice.truth_folder is not None:
+    if choice.truth_folder is not None:
         return None
-    try:
-        return ClassTable.from_dict(json.loads(text), f'{bag.path}: its class table')
-    except ValueError as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f'{bag.path}: its class table is no JSON: {error}') from None
+    return recorded_classes(bag, choice.truth or truth_topic(bag))
 
 
 def _sidecar(bag: Bag, choice: Choice) -> Dict[int, sidecar.Entry]:

@@ -3,9 +3,10 @@
 Nothing of the file's index is needed or kept.
 """
 
+import importlib
 from pathlib import Path
 import struct
-from typing import BinaryIO, Collection, Dict, Iterator, Optional, Tuple, Union
+from typing import Any, BinaryIO, Collection, Dict, Iterator, Optional, Tuple, Union
 import zlib
 
 from ..errors import one_line
@@ -180,8 +181,7 @@ def _chunk(record: memoryview, cut: bool, most: int) -> memoryview:
 def unpack(data: Union[bytes, memoryview], limit: int, packing: str = 'zstd') -> bytes:
     """Unpack 'zstd' or 'lz4' data of at most `limit` bytes; ValueError, or what those libraries raise."""
     if packing == 'zstd':
-        from backports import zstd
-        unpacker = zstd.ZstdDecompressor()
+        unpacker = zstd_decompressor()
     elif packing == 'lz4':
         from lz4 import frame
         unpacker = frame.LZ4FrameDecompressor()
@@ -191,3 +191,13 @@ def unpack(data: Union[bytes, memoryview], limit: int, packing: str = 'zstd') ->
     if not unpacker.eof:
         raise ValueError('it ends early or is larger than it says')
     return unpacked
+
+
+def zstd_decompressor() -> Any:
+    """Return a new decompressor; ValueError names the package that is missing."""
+    for name in ('compression.zstd', 'backports.zstd'):     # Python 3.14 and later; before
+        try:
+            return importlib.import_module(name).ZstdDecompressor()
+        except ImportError:
+            pass
+    raise ValueError('unpacking zstandard needs the package backports.zstd')

@@ -5,7 +5,7 @@ strings and byte sequences; the layouts are sensor_msgs/msg/Image and Compressed
 """
 
 import struct
-from typing import Any, Callable, NamedTuple, Optional, Tuple, Union
+from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple, Union
 
 import cv2
 import numpy as np
@@ -16,6 +16,7 @@ from ..images import ImageError, decode_compressed, to_array, to_labels
 
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
+LABEL_INFO = 'vision_msgs/msg/LabelInfo'
 LABEL_ENCODINGS = ('mono8', '8UC1')
 MAX_MESSAGE_BYTES = 256 << 20       # no image of MAX_PIXELS is larger; what claims more is not believed
 
@@ -133,6 +134,17 @@ class ImageMessage:
             raise ImageError(f"{self.topic}: '{encoding}' is no encoding of labels (mono8 or 8UC1; rgb8 for "
                              "colours)")
         return from_colours(*self.image(), classes=classes)
+
+
+def class_names(data: Union[bytes, memoryview]) -> Dict[int, str]:
+    """Return the names by class id of a serialized vision_msgs/LabelInfo; MessageError where it is broken."""
+    cursor = _Cursor(data)
+    cursor.header()
+    names: Dict[int, str] = {}
+    for _ in range(min(cursor.numbers('I')[0], 1 << 16)):
+        index, = cursor.numbers('H')
+        names[index] = cursor.text()
+    return names
 
 
 def _compressed_labels(data: memoryview, format_: str, classes: ClassTable) -> np.ndarray:

@@ -5,16 +5,16 @@
             image, order = message.image()
         print(bag.problems)         # what was damaged, one line each
 
-Where ROS is, rosbag2_py reads; where that one trips over damage, and elsewhere, `salvage` does, from the
-message after the last good one. Files that hurt are refused before either opens them.
+The files are read by this package itself, whatever is installed: `rosbag2_py` verifies no checksum of an mcap
+and tells of no truncation, and a bag must give the same messages and the same problems everywhere.
 """
 
 import os
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Union
 
-from ..errors import InputError, one_line
-from . import metadata, salvage, sqlite_file, streams
+from ..errors import InputError
+from . import metadata, salvage
 from .messages import COMPRESSED, IMAGE, ImageMessage, Message, MessageError
 from .metadata import Topic
 
@@ -31,28 +31,16 @@ class Bag:
         self.problems: Dict[str, int] = {}
         self.custom_data: Dict[str, str] = dict(told.custom) if told else {}
         self._told = told
-        self._stream: Any = None
         self.topics: Dict[str, Topic] = {}
         self._open()
 
     def _open(self) -> None:
-        """Find a reader that takes the bag; InputError where nothing can be read."""
-        if streams.has_ros():
-            try:
-                storage = self._told.storage if self._told else _storage(self.files)
-                for file in self.files if storage == 'sqlite3' else ():
-                    sqlite_file.check(file)
-                self._stream = streams.Rosbag2PyStream(self.path, storage)
-                self.topics = self._stream.topics()
-            except Exception as error:      # sqlite, zstd, yaml: damage shows in many ways
-                self.tell(f'{self.path.name}: {one_line(str(error), 200)}')
-                self._stream = None
+        """Look at what the files hold; InputError where nothing can be read."""
         self._files = salvage.FileStream(self.files, self.tell)
-        if self._stream is None:
-            self.topics = self._files.topics()
-            if not self.topics:
-                raise InputError(f'{self.path}: nothing in it can be read: '
-                                 f'{next(iter(self.problems), "it holds no messages")}')
+        self.topics = self._files.topics()
+        if not self.topics:
+            raise InputError(f'{self.path}: nothing in it can be read: '
+                             f'{next(iter(self.problems), "it holds no messages")}')
         if self._told:      # what should be there, not what is left
             self.topics = {name: self._told.topics.get(name, topic) for name, topic in self.topics.items()}
             self.topics.update({name: topic for name, topic in self._told.topics.items() if topic.count})
@@ -71,28 +59,7 @@ class Bag:
 
         Every call reads anew, so that several can run side by side.
         """
-        if self._stream is None:
-            yield from self._files.messages(topics)
-            return
-        last = -1
-        delivered: Dict[str, int] = {}      # messages of each topic recorded at `last`
-        try:
-            for message in self._stream.messages(topics):
-                if message.log_ns != last:
-                    last, delivered = message.log_ns, {}
-                delivered[message.topic] = delivered.get(message.topic, 0) + 1
-                yield message
-            return
-        except Exception as error:      # sqlite, zstd, lz4, struct: damage shows in many ways
-            reason = one_line(str(error), 160) or type(error).__name__
-            self.tell(f'{self.path.name}: reading stopped ({reason}); going on with what is left')
-        for message in self._files.messages(topics):
-            if message.log_ns < last:
-                continue
-            if message.log_ns == last and delivered.get(message.topic, 0) > 0:
-                delivered[message.topic] -= 1
-                continue
-            yield message
+        yield from self._files.messages(topics)
 
     def images(self, topic: str, messages: Optional[Iterator[Message]] = None) -> Iterator[ImageMessage]:
         """Yield the image messages of a topic; broken ones are told and left out.
@@ -158,7 +125,3 @@ def open_bag(path: Union[str, Path]) -> Bag:
         if file not in files:
             bag.tell(f'{file.name}: named in metadata.yaml and missing')
     return bag
-
-
-def _storage(files: Sequence[Path]) -> str:
-    return 'mcap' if files[0].suffix == '.mcap' else 'sqlite3'

@@ -108,8 +108,7 @@ def _head(path: Path, tell: Tell) -> bytes:
 
 def _unpack_file(source: Path, target: Path) -> Path:
     """Unpack a zstandard file; ValueError where it would unpack to far more than any recording does."""
-    from backports import zstd
-    unpacker, written = zstd.ZstdDecompressor(), 0
+    unpacker, written = mcap_file.zstd_decompressor(), 0
     limit = min((64 << 20) + 1000 * source.stat().st_size, shutil.disk_usage(str(target.parent)).free // 2)
     with open_regular(source) as file, target.open('wb') as output:
         while not unpacker.eof:

@@ -7,6 +7,7 @@ damage. Needs the package `rosbags`.
 import json
 from pathlib import Path
 import shutil
+import sqlite3
 from typing import Any, Dict, Optional, Union
 import zlib
 
@@ -16,11 +17,10 @@ from ..classes import IGNORE, ClassTable
 from ..errors import InputError
 from ..images import encode_jpeg, encode_png
 from ..libraries import need
-from .messages import COMPRESSED, IMAGE
+from .messages import COMPRESSED, IMAGE, LABEL_INFO
 
 STORAGES = ('mcap', 'sqlite3')
 CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
-LABEL_INFO = 'vision_msgs/msg/LabelInfo'
 # vision_msgs 4 (Humble and later); `rosbags` does not know it.
 _VISION_MESSAGES = {
     'vision_msgs/msg/VisionClass': 'uint16 class_id\nstring class_name\n',
@@ -136,11 +136,16 @@ def describe(dataset: str, classes: ClassTable) -> Dict[str, str]:
 
 
 def _writer(path: Path, storage: str, custom_data: Dict[str, str]) -> Any:
-    """Open a `rosbags` writer whose mcap chunks carry checksums."""
+    """Open a `rosbags` writer with rosbag2's file names and with checksums in mcap chunks."""
     from rosbags.rosbag2 import StoragePlugin, Writer
     from rosbags.rosbag2.storage_mcap import McapWriter
+    from rosbags.rosbag2.storage_sqlite3 import Sqlite3Writer
 
     class CheckedMcapWriter(McapWriter):
+        def __init__(self, folder: Path, compression: Any) -> None:
+            super().__init__(folder, compression)
+            self.path = _renamed(self.path)
+
         def close_chunk(self) -> None:
             start, crc = self.bio.tell(), zlib.crc32(self.chunk.bio.getbuffer())
             super().close_chunk()
@@ -149,16 +154,31 @@ def _writer(path: Path, storage: str, custom_data: Dict[str, str]) -> Any:
             self.bio.write(crc.to_bytes(4, 'little'))
             self.bio.seek(end)
 
-    class CheckedWriter(Writer):
-        STORAGE_PLUGINS = {**Writer.STORAGE_PLUGINS, StoragePlugin.MCAP: CheckedMcapWriter}
+    class NamedSqlite3Writer(Sqlite3Writer):
+        def __init__(self, folder: Path, compression: Any) -> None:
+            super().__init__(folder, compression)
+            self.conn.close()
+            self.path = _renamed(self.path)
+            self.conn = sqlite3.connect(str(self.path))
+            self.cursor = self.conn.cursor()
+
+    class NamedWriter(Writer):
+        STORAGE_PLUGINS = {StoragePlugin.MCAP: CheckedMcapWriter, StoragePlugin.SQLITE3: NamedSqlite3Writer}
 
     plugin = {'mcap': StoragePlugin.MCAP, 'sqlite3': StoragePlugin.SQLITE3}[storage]
     path.parent.mkdir(parents=True, exist_ok=True)
-    writer = CheckedWriter(path, version=8, storage_plugin=plugin)
+    writer = NamedWriter(path, version=8, storage_plugin=plugin)
     for key, value in custom_data.items():
         writer.set_custom_data(key, value)
     writer.open()
     return writer
+
+
+def _renamed(file: Path) -> Path:
+    """Give the only file of a bag a number as rosbag2 does: `ros2 bag reindex` finds no other."""
+    numbered = file.with_name(f'{file.stem}_0{file.suffix}')
+    file.rename(numbered)
+    return numbered
 
 
 def _qos(latched: bool) -> Any:

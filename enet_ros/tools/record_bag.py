@@ -71,7 +71,6 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument('--quality', type=int, default=95, help='of jpeg, 1 to 100')
     parser.add_argument('--camera', default='camera', help='name that the topics lie under')
     parser.add_argument('--frame-id', default='camera', help='of the headers')
-    parser.add_argument('--label-info', action='store_true', help='record vision_msgs/LabelInfo, latched')
     parser.add_argument('--start', type=float, default=1.0, metavar='S',
                         help="stamp of the first drive's time 0")
     parser.add_argument('--rate', type=float, default=30.0, metavar='HZ',
@@ -127,7 +126,7 @@ def record(bag: BagWriter, dataset: Dataset, count: int,
     for sample in cli.progress(_first(dataset, count), 'record', count):
         stamp_ns = stamper.stamp(sample)
         assert sample.image is not None
-        if options.label_info and not rows:
+        if not rows:    # what `ros2 bag record` keeps when it records the bag anew, unlike custom data
             bag.label_info(topics.label_info, stamp_ns, options.frame_id, dataset.classes)
         _write_image(bag, topics.image, stamp_ns, sample.image, options)
         height, width = sample.image.shape[:2]

@@ -1,5 +1,6 @@
 """Frames of a bag meet their truth, and whatever does not meet is counted."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import bag_samples as bags
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 
-from enet_ros.bags import by_stamp, matching, single_pass
+from enet_ros.bags import by_stamp, single_pass, topics
 from enet_ros.bags.matching import Choice, Source
 from enet_ros.bags.reading import open_bag
 from enet_ros.bags.truth import nearest, stamp_of_name
@@ -84,6 +85,22 @@ def _recorded_at(path: Path, source: Path, log_of) -> Path:
             for message in opened.messages([topic]):
                 writer.write(connection, log_of(topic, message.log_ns), message.data)
     return path
+
+
+@pytest.mark.parametrize('names', (CLASSES.names, ('Free', 'Occupied') + CLASSES.names[2:]))
+def test_a_bag_recorded_anew_tells_its_classes_by_label_info(names, tmp_path: Path) -> None:
+    """`ros2 bag record` keeps topics and loses custom data; a shipped table is known by its names."""
+    classes = replace(CLASSES, names=names)
+    samples = bags.pictures(3)
+    with BagWriter(tmp_path / 'b') as bag:
+        bag.label_info('/camera/label_info', bags.stamp(0), 'camera', classes)
+        for index, sample in enumerate(samples):
+            bag.labels(bags.TRUTH, bags.stamp(index), 'camera', sample.label)
+    with open_bag(tmp_path / 'b') as bag:
+        found = topics.recorded_classes(bag, bags.TRUTH)
+        assert found.names == names and found.ignore_name == CLASSES.ignore_name
+        assert (found == CLASSES) == (names == CLASSES.names)
+        assert topics.recorded_classes(bag, '/elsewhere/ground_truth') is None
 
 
 def test_unmatched_and_doubled_frames_are_counted(tmp_path: Path) -> None:
@@ -186,12 +203,12 @@ def test_topics_are_chosen_by_name_where_that_is_clear(tmp_path: Path) -> None:
     """The only camera and the only ground truth are found; of two cameras one must be named."""
     path = bags.write(tmp_path / 'one', bags.pictures(1))
     with open_bag(path) as bag:
-        assert matching.image_topic(bag) == bags.IMAGE and matching.truth_topic(bag) == bags.TRUTH
+        assert topics.image_topic(bag) == bags.IMAGE and topics.truth_topic(bag) == bags.TRUTH
     with BagWriter(tmp_path / 'two') as bag:
         for name in ('/front/image', '/rear/image'):
             bag.image(name, 1, 'camera', np.zeros((2, 2, 3), np.uint8))
     with open_bag(tmp_path / 'two') as bag:
-        for choose in (matching.image_topic, matching.truth_topic):
+        for choose in (topics.image_topic, topics.truth_topic):
             with pytest.raises(InputError, match='/front/image, /rear/image'):
                 choose(bag)
 

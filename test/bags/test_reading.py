@@ -1,13 +1,17 @@
 """Bags come back as they were written, and damaged ones as far as they go, with what is lost told."""
 
 from pathlib import Path
+import re
 import shutil
 import sqlite3
+import sys
+from types import ModuleType
 
 import bag_samples as bags
 import numpy as np
 import pytest
 
+from enet_ros.bags import mcap_file
 from enet_ros.bags.reading import open_bag
 from enet_ros.bags.writing import BagWriter
 from enet_ros.classes import ClassTable
@@ -66,6 +70,37 @@ def test_images_and_labels_come_back(storage: str, tmp_path: Path) -> None:
         for message, sample in zip(opened.images('/truth'), samples):
             assert np.array_equal(message.labels(classes), sample.label)
         assert not opened.damaged
+
+
+def test_ros2_bag_reindex_finds_the_files(bag: Path) -> None:
+    """rosbag2's reindexer takes files that are numbered, and no others."""
+    assert re.fullmatch(r'(.*)_(\d+)\.(db3|mcap)', bags.storage_file(bag).name)
+    assert bags.storage_file(bag).name in (bag / 'metadata.yaml').read_text()
+
+
+def test_an_installed_rosbag2_py_changes_nothing(tmp_path: Path, monkeypatch) -> None:
+    """It would read past a wrong checksum without a word; so nobody asks it."""
+    path = bags.write(tmp_path / 'b', bags.pictures(30), 'mcap')
+    file = bags.storage_file(path)
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(bytes(data))
+    found = _labels(path)
+    monkeypatch.setitem(sys.modules, 'rosbag2_py', None)
+    without = _labels(path)
+    monkeypatch.setitem(sys.modules, 'rosbag2_py', ModuleType('rosbag2_py'))    # any use of it raises
+    with_ros = _labels(path)
+    for other in (without, with_ros):
+        assert other[0].keys() == found[0].keys() and other[1] == found[1]
+    assert found[1]
+
+
+def test_a_missing_zstandard_is_named(tmp_path: Path, monkeypatch) -> None:
+    """Whoever cannot unpack a bag reads which package does."""
+    for name in ('compression.zstd', 'backports.zstd'):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ValueError, match='backports.zstd'):
+        mcap_file.zstd_decompressor()
 
 
 def test_a_file_or_its_metadata_open_the_bag_too(bag: Path) -> None:

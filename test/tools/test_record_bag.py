@@ -23,7 +23,7 @@ def test_synthetic_street_is_recorded_whole(storage: str, compression: str, tmp_
     """Images, ground truth, camera_info and label_info of every frame; the summary says the same."""
     bag_path, summary = tmp_path / 'street', tmp_path / 's.json'
     arguments = ['synthetic', str(bag_path), '--frames', '4', '--size', '64x48', '--storage', storage,
-                 '--compression', compression, '--label-info', '--json', str(summary)]
+                 '--compression', compression, '--json', str(summary)]
     assert main(arguments) == 0
     street = SyntheticStreet((48, 64), frames=4)
     topic = '/camera/image' + ('' if compression == 'none' else '/compressed')
@@ -46,7 +46,7 @@ def test_synthetic_street_is_recorded_whole(storage: str, compression: str, tmp_
 def test_camera_and_label_info_read_by_the_types_in_the_bag(tmp_path: Path) -> None:
     """A reader that knows nothing but the bag understands every message, vision_msgs among them."""
     from rosbags.highlevel import AnyReader
-    assert main(['synthetic', str(tmp_path / 'b'), '--frames', '1', '--size', '64x48', '--label-info']) == 0
+    assert main(['synthetic', str(tmp_path / 'b'), '--frames', '1', '--size', '64x48']) == 0
     with AnyReader([tmp_path / 'b']) as reader:
         read = {connection.topic: reader.deserialize(data, connection.msgtype)
                 for connection, _, data in reader.messages()}

@@ -1,0 +1,78 @@
+"""Which topics of a bag are the camera and its ground truth, and in which classes: one rule for all."""
+
+import colorsys
+import json
+from typing import List, Optional
+
+from ..classes import IGNORE, ClassTable
+from ..errors import InputError
+from ..resources import root
+from .messages import LABEL_INFO, MessageError, class_names
+from .reading import Bag
+
+TRUTH_TOPICS = ('ground_truth',)
+OWN_TOPICS = ('ground_truth', 'labels', 'overlay', 'confidence')    # image topics that are no camera's
+
+
+def image_topic(bag: Bag) -> str:
+    """Return the one camera topic of a bag; InputError lists them where there is not just one."""
+    names = [name for name in bag.image_topics() if not any(own in name for own in OWN_TOPICS)]
+    return _only(bag, names, 'name the camera topic (--image)')
+
+
+def truth_topic(bag: Bag) -> str:
+    """Return the ground-truth topic of a bag; InputError where there is not just one."""
+    names = [name for name in bag.image_topics() if any(own in name for own in TRUTH_TOPICS)]
+    return _only(bag, names, 'name the ground truth, a topic (--truth) or a folder (--truth-folder)')
+
+
+def _only(bag: Bag, names: List[str], advice: str) -> str:
+    raw = [name for name in names if not name.endswith('/compressed')] or names
+    if len(raw) != 1:
+        raise InputError('{}: {}; topics with images: {}'.format(
+            bag.path, advice, ', '.join(bag.image_topics()) or 'none'))
+    return raw[0]
+
+
+def recorded_classes(bag: Bag, topic: str) -> Optional[ClassTable]:
+    """Return the coding of a topic of labels: None where nothing tells.
+
+    The bag's custom data say it; where it was recorded anew without them, the `label_info` beside the topic.
+    InputError where either is damaged.
+    """
+    text = bag.custom_data.get('enet_ros.classes')
+    if text is None:
+        base = topic[:-len('/compressed')] if topic.endswith('/compressed') else topic
+        return _announced(bag, base.rsplit('/', 1)[0] + '/label_info')
+    try:
+        return ClassTable.from_dict(json.loads(text), f'{bag.path}: its class table')
+    except InputError:
+        raise
+    except ValueError as error:
+        raise InputError(f'{bag.path}: its class table is no JSON: {error}') from None
+
+
+def _announced(bag: Bag, topic: str) -> Optional[ClassTable]:
+    if topic not in bag.topics or bag.topics[topic].type != LABEL_INFO:
+        return None
+    message = next(iter(bag.messages([topic])), None)
+    if message is None:
+        return None
+    try:
+        names = class_names(message.data)
+    except MessageError as error:
+        raise InputError(f'{bag.path}: {topic}: {error}') from None
+    ignored = names.pop(IGNORE, 'unlabelled')
+    if sorted(names) != list(range(len(names))):
+        raise InputError(f'{bag.path}: {topic}: class ids are not 0, 1, 2 and so on')
+    listed = tuple(names[index] for index in range(len(names)))
+    for path in sorted((root('config') / 'classes').glob('*.yaml')):
+        table = ClassTable.load(path)
+        if table.names == listed:
+            return table
+    colours = [[int(255 * part) for part in colorsys.hsv_to_rgb(index / len(listed), 1.0, 1.0)]
+               for index in range(len(listed))]
+    return ClassTable.from_dict({
+        'name': 'label_info', 'ignore': {'name': ignored},
+        'classes': [{'name': name, 'colour': colour} for name, colour in zip(listed, colours)]},
+        f'{bag.path}: {topic}')
