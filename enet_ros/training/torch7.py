@@ -30,6 +30,8 @@ class Object(NamedTuple):
 def recognise(path: Path) -> bool:
     """Tell whether a file begins as Torch7 writes an object: type 4, index 1, a version."""
     try:
+        if not Path(path).is_file():        # a pipe would be waited for
+            return False
         with Path(path).open('rb') as file:
             return file.read(14) == struct.pack('<iii', _TORCH, 1, 3) + b'V '
     except OSError:
