@@ -16,7 +16,7 @@ from .camera_statistics import CameraStatistics
 from .mailbox import Frame, RateLimit
 from .publishers import CameraOutputs, TimingOutput
 
-STAMP_JUMP_NS = 10 ** 9     # as far back as that is worth a word by itself
+STAMP_JUMP_NS = 10 ** 9     # a step back of this size is logged
 
 
 class Camera:
@@ -28,10 +28,11 @@ class Camera:
         """`topic` is resolved; outputs go under ``~/<prefix>``; frames to be worked on go to `put`."""
         self.name = name
         self.limit = RateLimit()
-        self.record = CameraStatistics(name)
+        self.statistics = CameraStatistics(name)
         self.outputs = CameraOutputs(node, prefix, timing, encoding)
         self.subscription = CameraSubscription(
-            node, CompressedImage if compressed else Image, topic, self._received, self.record.camera_changed)
+            node, CompressedImage if compressed else Image, topic, self._received,
+            self.statistics.camera_changed)
         self.overlay: Optional[Overlay] = None
         self._clock = node.get_clock()
         self._compressed = compressed
@@ -40,16 +41,15 @@ class Camera:
         self._put = put
 
     def _received(self, message: Any, publication: Optional[int]) -> None:
-        """Take one message from the executor: count it, then box it or say why not."""
+        """Take one message from the executor: count it, then put it in the mailbox or say why not."""
         now_ns, ros_ns = monotonic_ns(), self._clock.now().nanoseconds
         stamp = message.header.stamp
         stamp_ns = stamp.sec * 10 ** 9 + stamp.nanosec
-        sequence, back_ns = self.record.received(
+        sequence, back_ns = self.statistics.received(
             now_ns, stamp_ns, ros_ns, publication, self.subscription.publishers > 1)
         if back_ns >= STAMP_JUMP_NS:
             self._log.warn(f'{self.subscription.topic}: stamps went back by {back_ns / 1e9:.1f} s: a bag '
-                              'that began anew, or a clock that was '
-                              'set', 'stamps ' + self.name)
+                           'restarted, or a clock was set', 'stamps ' + self.name)
         frame = Frame(self.name, sequence, message, stamp_ns, now_ns, ros_ns)
         if not any(self.outputs.wanted()):
             self.drop(frame, 'no_listener')
@@ -65,7 +65,7 @@ class Camera:
     def drop(self, frame: Frame, reason: str, marks: Optional[Dict[str, int]] = None,
              error: str = '') -> None:
         """Count a frame that is not segmented, and publish its timing."""
-        self.record.settled(reason, monotonic_ns(), error=error)
+        self.statistics.settled(reason, monotonic_ns(), error=error)
         self._timing.publish(frame.message.header, FrameTiming(
             self.name, frame.sequence, frame.stamp_ns, reason, marks or {'received': frame.received_ns},
             frame.received_ros_ns))
@@ -90,7 +90,7 @@ class Camera:
             raise RuntimeError(f'camera {self.name} was not configured')
         marks['published'], published_ros_ns = self.outputs.publish(
             wanted, frame.message.header, image, order, labels, self.overlay)
-        self.record.settled(SEGMENTED, marks['published'], (published_ros_ns - frame.stamp_ns) / 1e9)
+        self.statistics.settled(SEGMENTED, marks['published'], (published_ros_ns - frame.stamp_ns) / 1e9)
         self._timing.publish(frame.message.header, FrameTiming(
             self.name, frame.sequence, frame.stamp_ns, SEGMENTED, marks, frame.received_ros_ns,
             published_ros_ns))

@@ -3,8 +3,7 @@
 import threading
 from typing import Any, Dict, List, NamedTuple, Optional
 
-# A stamp further back than this is a clock that was set or a bag that began anew, not a frame overtaken on
-# its way.
+# A stamp further back than this means a clock was set or a bag restarted, not that a frame was overtaken.
 REORDERING_NS = 1000 * 1000 * 1000
 LONGEST_PERIOD_NS = 100 * 10 ** 9     # of a limit: one frame in a hundred seconds
 
@@ -21,37 +20,37 @@ class Frame(NamedTuple):
 
 
 class LatestFrameMailbox:
-    """Hands frames from the receiving thread to the worker, one box a camera, without ever queueing."""
+    """Hands frames from the receiving thread to the worker, one slot a camera, without ever queueing."""
 
     def __init__(self) -> None:
         """Start open and empty."""
         self._condition = threading.Condition()
         # In the order in which the cameras began to wait: a frame that replaces another keeps its place.
-        self._mailbox: Dict[str, Frame] = {}
+        self._frames: Dict[str, Frame] = {}
         self._order: List[str] = []
         self._working = False
         self._closed = False
 
     def put(self, frame: Frame) -> Optional[Frame]:
         """
-        Put a frame into its camera's box and return the one that lost its place, if any.
+        Put a frame into its camera's slot and return the one that lost its place, if any.
 
         That is the one which waited, or the new one where its stamp is older (it was overtaken on its way).
         """
         with self._condition:
             if self._closed:
                 return frame
-            waiting = self._mailbox.get(frame.camera)
+            waiting = self._frames.get(frame.camera)
             if waiting is None:
                 self._order.append(frame.camera)
             elif 0 < waiting.stamp_ns - frame.stamp_ns < REORDERING_NS:
                 return frame
-            self._mailbox[frame.camera] = frame
+            self._frames[frame.camera] = frame
             self._condition.notify_all()
             return waiting
 
     def take(self) -> Optional[Frame]:
-        """Wait for a frame, the longest-waiting camera's newest; None once the mailbox are closed."""
+        """Wait for a frame, the longest-waiting camera's newest; None once the mailbox is closed."""
         with self._condition:
             self._working = False
             self._condition.notify_all()
@@ -60,13 +59,13 @@ class LatestFrameMailbox:
             if self._closed:
                 return None
             self._working = True
-            return self._mailbox.pop(self._order.pop(0))
+            return self._frames.pop(self._order.pop(0))
 
     def clear(self) -> List[Frame]:
-        """Empty all mailbox and return what waited."""
+        """Empty every slot and return what waited."""
         with self._condition:
-            frames = list(self._mailbox.values())
-            self._mailbox.clear()
+            frames = list(self._frames.values())
+            self._frames.clear()
             del self._order[:]
             return frames
 

@@ -202,7 +202,7 @@ class SegmentationNode(ManagedNode):
 
     def _camera_status(self, camera: Camera) -> Status:
         now_ns = monotonic_ns()
-        snapshot = camera.record.snapshot(now_ns)
+        snapshot = camera.statistics.snapshot(now_ns)
         subscription = camera.subscription
         state = CameraState(
             subscription.topic, (now_ns - self._active_since_ns) / 1e9, subscription.publishers,
