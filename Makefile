@@ -4,6 +4,7 @@
 #   make test    every test and linter
 #   make benchmark    speed on this machine, beside peers; leaves out/benchmark/ (ARGS=--quick: four minutes)
 #   make test-py36    the library's tests under Python 3.6, the robot's
+#   make test-isa    the numeric tests under the instruction sets of older processors
 #   make torch    PyTorch into .venv, for training and its engine
 #   make soak    the whole graph under twice what it holds, with faults; DURATION=300 SEED=0
 #
@@ -24,7 +25,7 @@ LEAKS := $(filter AMENT_% COLCON_% ROS_% RMW_% _ROS_%,$(.VARIABLES)) \
 	PYTHONPATH PYTHONHOME LD_LIBRARY_PATH CMAKE_PREFIX_PATH VIRTUAL_ENV
 unexport $(LEAKS)
 
-.PHONY: demo benchmark test test-py36 soak lint torch requirements clean help
+.PHONY: demo benchmark test test-py36 test-isa soak lint torch requirements clean help
 help:
 	@sed -n 's/^#   make/make/p' Makefile
 
@@ -45,6 +46,15 @@ soak: .venv/.runtime
 # The library under CPython 3.6 and PyTorch 1.10, as on a Jetson TX1; PYTHON36=... names the interpreter.
 test-py36:
 	@sh test/py36/run.sh $(ARGS)
+
+# The caps that libraries have: PyTorch (its kernels, oneDNN, MKL), OpenVINO (oneDNN, its own) and OpenCV.
+# onnxruntime has none.
+NUMERIC := test/deploy test/networks test/test_segmenter.py
+test-isa: .venv/.test
+	@ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 OV_CPU_MAX_ISA=SSE41 MKL_ENABLE_INSTRUCTIONS=SSE4_2 \
+		OPENCV_CPU_DISABLE=AVX512_SKX,AVX2,FMA3,AVX OMP_NUM_THREADS=1 $(VENV)/python -m pytest -q -n $(WORKERS) $(NUMERIC) $(ARGS)
+	@ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 OV_CPU_MAX_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2 \
+		OMP_NUM_THREADS=1 $(VENV)/python -m pytest -q -n $(WORKERS) $(NUMERIC) $(ARGS)
 
 lint: .venv/.test
 	@$(VENV)/python -m pytest test/lint $(ARGS)

@@ -81,6 +81,14 @@ def random_checkpoint(camvid_classes: ClassTable) -> weights.Checkpoint:
 
 
 @pytest.fixture(scope='session')
+def exact_checkpoint(camvid_classes: ClassTable) -> weights.Checkpoint:
+    """Return an ENet of integers, for comparisons bit for bit (see `exact_networks`)."""
+    pytest.importorskip('torch')
+    import exact_networks
+    return exact_networks.checkpoint(exact_networks.build(), camvid_classes)
+
+
+@pytest.fixture(scope='session')
 def random_weights(random_checkpoint: weights.Checkpoint,
                    tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Return the file of `random_checkpoint`."""

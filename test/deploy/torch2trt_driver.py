@@ -1,11 +1,13 @@
 """What a process with the double and a real torch2trt finds out; prints JSON. Run by test_torch2trt."""
 
+import copy
 import json
 import types
 
+import exact_networks
 import numpy as np
 import tensorrt as trt
-from test_graph import image, trained_looking
+from test_graph import EXACT, image, trained_looking
 import torch
 from torch import nn
 import torch2trt  # noqa: F401
@@ -16,36 +18,37 @@ from enet_ros.deploy.engine import EngineError
 from enet_ros.deploy.graph import rewrite
 from enet_ros.deploy.tensorrt_engine import trace
 from enet_ros.networks.enet import VARIANTS, ENet
-from enet_ros.networks.segnet import SegNet, SegNetBasic
+from enet_ros.networks.segnet import SegNetBasic
 
 # Kept before ours take their places, which the first trace does.
 TRANSPOSED = ('torch.nn.ConvTranspose2d.forward', 'torch.nn.functional.conv_transpose2d')
 STOCK = {name: CONVERTERS[name] for name in TRANSPOSED if name in CONVERTERS}
 
 
-def replay(graph, network, kind, size=(64, 96)):
-    """Trace on a zeroed image, replay on another; return the error against the published network."""
-    definition = trace(graph, image('zeroed', *size)[:1])
-    unseen = image(kind, *size)[:1]
-    with torch.no_grad():
-        truth = network(unseen).numpy()
-    answer = trt.execute(definition, [unseen.numpy()])[0]
-    if answer.ndim == 3:
-        return float((answer != truth.argmax(1)).mean())
-    return float(np.abs(answer - truth).max())
+def replay(graph, kind='random', truth=None, size=(64, 96)):
+    """Trace on one image, replay in float64 on another; return the error against the graph, or `truth`."""
+    definition = trace(graph, exact_networks.image('patches', *size))
+    unseen = exact_networks.image(kind, *size, seed=2)
+    if truth is None:
+        with torch.no_grad():
+            truth = copy.deepcopy(graph).double()(unseen.double())
+    answer = trt.execute(definition, [unseen.double().numpy()])[0]
+    return float(np.abs(answer - truth.numpy()).max())
 
 
 def agreement():
-    """Errors of logits and shares of wrong labels, for every network."""
+    """Largest errors of logits and labels, for every network; those whose arithmetic is exact in fp32 too."""
     found = {}
+    for name, variant in EXACT:
+        network, size = exact_networks.build(name, variant), (32, 32) if name == 'segnet' else (64, 96)
+        for kind in exact_networks.IMAGES:
+            truth = exact_networks.truth(network, exact_networks.image(kind, *size, seed=2))
+            found[f'{name} {variant} logits {kind}'] = replay(rewrite(network), kind, truth, size)
+            found[f'{name} {variant} labels {kind}'] = replay(
+                rewrite(network, 'labels'), kind, truth.argmax(1), size)
     for name in sorted(VARIANTS):
-        network = trained_looking(name)
-        for head in ('logits', 'labels'):
-            for kind in ('random', 'tied'):
-                found[f'{name} {head} {kind}'] = replay(rewrite(network, head), network, kind)
-    for build, size in ((SegNet, (32, 32)), (SegNetBasic, (29, 45))):
-        network = trained_looking(build=build)
-        found[f'{build.__name__} logits'] = replay(rewrite(network), network, 'random', size)
+        found[name + ' of any weights'] = replay(rewrite(trained_looking(name)))
+    found['segnet-basic'] = replay(rewrite(trained_looking(build=SegNetBasic)), size=(29, 45))
     return found
 
 
@@ -104,7 +107,7 @@ def mutants():
     found = {}
     for change in (torch_unpool, shuffled):
         try:
-            found[change.__name__] = replay(Mutant(change), trained_looking(), 'random')
+            found[change.__name__] = replay(Mutant(change))
         except EngineError as error:
             found[change.__name__] = str(error)
     return found
@@ -116,7 +119,7 @@ def stock_transposed_convolution():
         CONVERTERS.pop(name)
     CONVERTERS.update(STOCK)
     try:
-        return replay(rewrite(trained_looking()), trained_looking(), 'random')
+        return replay(rewrite(trained_looking()))
     except Exception as error:
         return f'{type(error).__name__}: {error}'
 

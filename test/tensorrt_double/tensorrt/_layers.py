@@ -94,14 +94,15 @@ class ILayer:
         return list(result) if isinstance(result, (tuple, list)) else [result]
 
 
-def _weights(values, device='cpu'):
+def _weights(values, like=None):
     if isinstance(values, types.Weights):
         values = values.values
     if values is None:
         return None
     if not isinstance(values, np.ndarray):
         raise TypeError(f'weights must be a numpy array, not {type(values).__name__}')
-    return torch.from_numpy(np.array(values)).float().to(device)
+    tensor = torch.from_numpy(np.array(values)).float()
+    return tensor if like is None else tensor.to(like)
 
 
 class IConvolutionLayer(ILayer):
@@ -110,9 +111,9 @@ class IConvolutionLayer(ILayer):
                       padding_nd=(0, 0), dilation_nd=(1, 1), num_groups=1)
 
     def run(self, x):
-        kernel = _weights(self.kernel, x.device).reshape(
+        kernel = _weights(self.kernel, x).reshape(
             (self.num_output_maps, x.shape[1] // self.num_groups) + tuple(self.kernel_size_nd))
-        return F.conv2d(x, kernel, _weights(self.bias, x.device), self.stride_nd, self.padding_nd,
+        return F.conv2d(x, kernel, _weights(self.bias, x), self.stride_nd, self.padding_nd,
                         self.dilation_nd, self.num_groups)
 
 
@@ -127,9 +128,9 @@ class IDeconvolutionLayer(ILayer):
             self.pre_padding = self.post_padding = value
 
     def run(self, x):
-        kernel = _weights(self.kernel, x.device).reshape(
+        kernel = _weights(self.kernel, x).reshape(
             (x.shape[1], self.num_output_maps // self.num_groups) + tuple(self.kernel_size_nd))
-        full = F.conv_transpose2d(x, kernel, _weights(self.bias, x.device), self.stride_nd,
+        full = F.conv_transpose2d(x, kernel, _weights(self.bias, x), self.stride_nd,
                                   groups=self.num_groups)
         (top, left), (bottom, right) = self.pre_padding, self.post_padding
         return full[..., top:full.shape[2] - bottom, left:full.shape[3] - right]
@@ -169,7 +170,7 @@ class IConcatenationLayer(ILayer):
 class IElementWiseLayer(ILayer):
     kind = 'ELEMENTWISE'
     attributes = dict(op=None)
-    functions = dict(SUM=torch.add, PROD=torch.mul, MAX=torch.max, MIN=torch.min, SUB=torch.sub,
+    functions = dict(SUM=torch.add, PROD=torch.mul, MAX=torch.maximum, MIN=torch.minimum, SUB=torch.sub,
                      DIV=torch.div, POW=torch.pow)
 
     def run(self, a, b):
@@ -326,9 +327,13 @@ if int(os.environ.get('TENSORRT_DOUBLE_VERSION', '8').split('.')[0]) < 10:
 
 
 def execute(network, feeds):
-    """Run the definition: a list of arrays for its inputs -> a list of arrays from its outputs."""
-    values = {id(network.get_input(index)): torch.from_numpy(np.array(array)).float()
-              for index, array in enumerate(feeds)}
+    """Run the definition: a list of arrays for its inputs -> a list of arrays from its outputs.
+
+    In float64 where it is fed that, else in float32.
+    """
+    values = {id(network.get_input(index)): torch.from_numpy(
+        np.array(array, np.float64 if array.dtype == np.float64 else np.float32))
+        for index, array in enumerate(feeds)}
     with torch.no_grad():
         for index in range(network.num_layers):
             layer = network.get_layer(index)
