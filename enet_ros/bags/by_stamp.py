@@ -1,89 +1,85 @@
-"""Messages of one topic found by the stamps of another."""
+"""Messages of one topic found by the stamps of another, whatever order either was recorded in."""
 
-from collections import OrderedDict
-from typing import Iterator, Optional
+import tempfile
+from typing import IO, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
+import zlib
 
-from .messages import ImageMessage, Message
+from .messages import ImageMessage, Message, MessageError
 from .reading import Bag
 
-SLACK_NS = 3 * 10**8        # how far a topic's stamps may be out of order
-MAX_AHEAD = 256             # messages kept for frames that have not come yet ...
-MAX_AHEAD_BYTES = 256 << 20     # ... and their size
-RECENT = 4096               # stamps remembered to tell duplicates
+MAX_AHEAD_BYTES = 256 << 20     # of messages whose frame has not come yet; the rest waits in a temporary file
 SEVERAL = '{}: several messages of one stamp; the first one counts'
 
 
-class Recent:
-    """The stamps met last, to tell a second message of the same stamp."""
+class Stamp(NamedTuple):
+    """What a message's header says: stamp in ns since the epoch, and the frame's name."""
 
-    def __init__(self) -> None:
-        self._stamps: 'OrderedDict[int, None]' = OrderedDict()
+    ns: int
+    frame_id: str
 
-    def is_new(self, stamp_ns: int) -> bool:
-        """Return whether the stamp is met for the first time, and remember it."""
-        if stamp_ns in self._stamps:
-            return False
-        self._stamps[stamp_ns] = None
-        if len(self._stamps) > RECENT:
-            self._stamps.popitem(last=False)
-        return True
+
+def stamps_of(bag: Bag, topics: Sequence[str]) -> Dict[str, List[Stamp]]:
+    """Return the headers of image topics in the order of recording, by a pass that decodes no pixels."""
+    stamps: Dict[str, List[Stamp]] = {topic: [] for topic in topics}
+    for message in bag.messages(topics):
+        try:
+            header = ImageMessage(message.topic, message.type, message.log_ns, message.data).header
+            stamps[message.topic].append(Stamp(*header))
+        except MessageError as error:
+            bag.tell(f'{message.topic}: {error}')
+    return stamps
 
 
 class TopicByStamp:
     """Messages of an image topic, found by their exact stamp while another topic is read.
 
-    It reads just as far ahead as the frames need, so that memory does not depend on the bag's length or on
-    which topic was recorded first.
+    It reads just as far as the frames need. What comes before its frame is kept, `MAX_AHEAD_BYTES` in memory
+    and the rest in a temporary file, so that memory does not depend on the length or order of the bag.
     """
 
-    def __init__(self, bag: Bag, topic: str, messages: Optional[Iterator[Message]] = None) -> None:
-        """Begin; `messages` as in `Bag.images`. InputError where the topic holds no images."""
-        self.bag, self.topic = bag, bag.image_topic(topic).name
+    def __init__(self, bag: Bag, topic: str, wanted: Iterable[int],
+                 messages: Optional[Iterator[Message]] = None) -> None:
+        """Begin; `wanted` are the stamps that will be asked for, `messages` as in `Bag.images`."""
+        self.bag, self.topic = bag, topic
         self._messages = bag.images(topic, messages)
-        self._ahead: 'OrderedDict[int, ImageMessage]' = OrderedDict()
+        self._unread: Set[int] = set(wanted)
+        self._ahead: Dict[int, ImageMessage] = {}
         self._bytes = 0
-        self._recent = Recent()
-        self._last: Optional[int] = None
-        self._ended = False
-        self._asked: Optional[int] = None
-        self._jumps = 0     # back in time, of the topic less those of the frames that ask: a bag's loops
-        self.seen = 0       # messages with a stamp of their own
+        self._file: Optional[IO[bytes]] = None
+        self._in_file: Dict[int, Tuple[int, int, int]] = {}     # stamp -> when recorded, place, length
         self.found = 0
 
     def find(self, stamp_ns: int) -> Optional[ImageMessage]:
         """Return the message of that stamp, once."""
-        self._jumps -= self._asked is not None and stamp_ns < self._asked - SLACK_NS
-        self._asked = stamp_ns
-        while not self._ended and not self._is_ahead(stamp_ns):
-            self._read()
+        while stamp_ns in self._unread:
+            message = next(self._messages, None)
+            if message is None:
+                break
+            if message.stamp_ns in self._unread:    # else nobody wants it, or it is the second of its stamp
+                self._unread.remove(message.stamp_ns)
+                self._keep(message)
+        found = self._take(stamp_ns)
+        self.found += found is not None
+        return found
+
+    def _keep(self, message: ImageMessage) -> None:
+        if not self._ahead or self._bytes + message.size <= MAX_AHEAD_BYTES:
+            self._ahead[message.stamp_ns] = message
+            self._bytes += message.size
+            return
+        if self._file is None:
+            self._file = tempfile.TemporaryFile()
+        packed = zlib.compress(message.data, 1)     # labels become a small part of their size
+        self._in_file[message.stamp_ns] = (message.log_ns, self._file.seek(0, 2), len(packed))
+        self._file.write(packed)
+
+    def _take(self, stamp_ns: int) -> Optional[ImageMessage]:
         message = self._ahead.pop(stamp_ns, None)
         if message is not None:
             self._bytes -= message.size
-            self.found += 1
+        elif stamp_ns in self._in_file and self._file is not None:
+            log_ns, place, length = self._in_file.pop(stamp_ns)
+            self._file.seek(place)
+            data = zlib.decompress(self._file.read(length))
+            message = ImageMessage(self.topic, self.bag.topics[self.topic].type, log_ns, data)
         return message
-
-    def count_rest(self) -> None:
-        """Read to the end, so that `seen` is complete."""
-        while not self._ended:
-            self._read()
-
-    def _is_ahead(self, stamp_ns: int) -> bool:
-        if stamp_ns in self._ahead or self._jumps > 0:
-            return True
-        return self._jumps == 0 and self._last is not None and self._last > stamp_ns + SLACK_NS
-
-    def _read(self) -> None:
-        message = next(self._messages, None)
-        if message is None:
-            self._ended = True
-            return
-        self._jumps += self._last is not None and message.stamp_ns < self._last - SLACK_NS
-        self._last = message.stamp_ns
-        if not self._recent.is_new(message.stamp_ns):
-            self.bag.tell(SEVERAL.format(self.topic))
-            return
-        self.seen += 1
-        self._ahead[message.stamp_ns] = message
-        self._bytes += message.size
-        while len(self._ahead) > MAX_AHEAD or self._bytes > MAX_AHEAD_BYTES and len(self._ahead) > 1:
-            self._bytes -= self._ahead.popitem(last=False)[1].size

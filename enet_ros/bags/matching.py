@@ -1,19 +1,18 @@
 """The frames of a bag with their truth, in the form that `evaluation.evaluate` scores."""
 
 from pathlib import Path
-from typing import Dict, Iterator, NamedTuple, Optional, Union
+from typing import Dict, Iterator, List, NamedTuple, Optional, Set, Union
 
 from ..classes import ClassTable
 from ..datasets import Dataset, open_dataset
 from ..errors import InputError
 from ..metrics.coverage import Coverage, Frame
-from . import sidecar
-from .by_stamp import SEVERAL, Recent, TopicByStamp
+from . import sidecar, topics
+from .by_stamp import SEVERAL, Stamp, TopicByStamp, stamps_of
 from .messages import ImageMessage
 from .reading import Bag
 from .single_pass import Shared
-from .topics import image_topic, recorded_classes, truth_topic
-from .truth import FolderTruth, TopicTruth
+from .truth import FolderTruth, TopicTruth, plan
 
 
 class Choice(NamedTuple):
@@ -22,7 +21,8 @@ class Choice(NamedTuple):
     Topics that are None are chosen by their names. `predictions` is a topic of labels to score instead of
     segmenting; `truth` a topic, or `truth_folder` (with `split`) a data-set folder; with `truth_ids` the
     topic's values are those of the data set's label files; `start` and `stop` cut out frames by their place
-    in the bag; `pictures` reads images although predictions are scored.
+    in the bag; `pictures` reads images although predictions are scored. A truth topic is matched by equal
+    stamps or, with `within_ms`, by the nearest stamp that is no further away.
     """
 
     bag: str
@@ -36,6 +36,7 @@ class Choice(NamedTuple):
     sidecar: Optional[str] = None
     offset_s: float = 0.0
     pictures: bool = False
+    within_ms: Optional[float] = None
     start: int = 0
     stop: Optional[int] = None
 
@@ -49,42 +50,55 @@ class Source:
         self.topic = frame_topic(bag, choice)
         self.entries = _sidecar(bag, choice)
         dataset = open_dataset(choice.truth_folder, choice.split) if choice.truth_folder else None
-        self.true = truth_classes(bag, choice) or (dataset.classes if dataset is not None else None)
-        if self.true is None:
-            raise InputError(f'{bag.path}: nothing tells what its ground truth means; name a class table '
-                             '(--truth-classes camvid)')
-        topics = {'frames': self.topic}
+        roles = {'frames': self.topic}
         if dataset is None:
-            topics['truth'] = bag.image_topic(choice.truth or truth_topic(bag)).name
+            roles['truth'] = bag.image_topic(choice.truth or topics.truth_topic(bag)).name
+            self.true = topics.truth_classes(bag, roles['truth'], choice.truth_classes)
+        else:
+            self.true = ClassTable.load(choice.truth_classes) if choice.truth_classes else dataset.classes
         if choice.predictions and choice.pictures:
-            topics['pictures'] = bag.image_topic(choice.image or image_topic(bag)).name
-        if len(set(topics.values())) < len(topics):
-            raise InputError('{}: one topic cannot be two of {}'.format(bag.path, ', '.join(topics)))
-        shared = Shared(bag.messages, list(topics.values()))
-        self._messages = {role: shared.stream(topic) for role, topic in topics.items()}
-        self.truth = self._truth(dataset, topics)
+            roles['pictures'] = bag.image_topic(choice.image or topics.image_topic(bag)).name
+        if len(set(roles.values())) < len(roles):
+            raise InputError('{}: one topic cannot be two of {}'.format(bag.path, ', '.join(roles)))
+        before = dict(bag.problems)
+        stamps = {} if dataset is not None and self.entries else stamps_of(bag, list(roles.values()))
+        # The second pass meets the same damage; the first one met all of it.
+        self._damage, bag.problems = bag.problems, before
+        shared = Shared(bag.messages, list(roles.values()))
+        self._messages = {role: shared.stream(topic) for role, topic in roles.items()}
+        self._part = [stamp.ns for stamp in stamps.get(self.topic, [])[choice.start:choice.stop]]
+        self.truth = self._truth(dataset, stamps, roles)
         self._pictures = None
-        if 'pictures' in topics:
-            self._pictures = TopicByStamp(bag, topics['pictures'], self._messages['pictures'])
+        if 'pictures' in roles:
+            there = {stamp.ns for stamp in stamps[roles['pictures']]}
+            self._pictures = TopicByStamp(bag, roles['pictures'], there.intersection(self._part),
+                                          self._messages['pictures'])
 
-    def _truth(self, dataset: Optional[Dataset], topics: Dict[str, str]) -> Union[FolderTruth, TopicTruth]:
-        bag, choice = self.bag, self.choice
-        if dataset is None:
-            by_stamp = TopicByStamp(bag, topics['truth'], self._messages['truth'])
-            return TopicTruth(by_stamp, self.true, choice.truth_ids)
-        stamps = [] if self.entries else [(m.stamp_ns, m.header.frame_id) for m in bag.images(self.topic)]
-        return FolderTruth(dataset, stamps, self.entries, choice.offset_s)
+    def _truth(self, dataset: Optional[Dataset], stamps: Dict[str, List[Stamp]],
+               roles: Dict[str, str]) -> Union[FolderTruth, TopicTruth]:
+        choice, frames = self.choice, stamps.get(self.topic, [])
+        if dataset is not None:
+            return FolderTruth(dataset, frames, self.entries, choice.offset_s)
+        annotated = [stamp.ns for stamp in stamps[roles['truth']]]
+        if len(set(annotated)) < len(annotated) and not choice.start:
+            self.bag.tell(SEVERAL.format(roles['truth']))
+        found, matching = plan([stamp.ns for stamp in frames], annotated, choice.within_ms)
+        wanted = [found[stamp] for stamp in self._part if stamp in found]
+        by_stamp = TopicByStamp(self.bag, roles['truth'], wanted, self._messages['truth'])
+        return TopicTruth(by_stamp, found, len(set(annotated)), matching, self.true, choice.truth_ids)
 
     def frames(self, coverage: Coverage, predicted: Optional[ClassTable] = None) -> Iterator[Frame]:
         """Yield the frames; what is lost, doubled or unreadable goes into `coverage`.
 
         `predicted` is the coding of the predictions, where those are read.
         """
-        choice, recent, seen = self.choice, Recent(), 0
+        choice, seen = self.choice, 0
+        met: Set[int] = set()
         for place, message in enumerate(self.bag.images(self.topic, self._messages['frames'])):
             if choice.stop is not None and place >= choice.stop:
                 break
-            is_new = recent.is_new(message.stamp_ns)
+            is_new = message.stamp_ns not in met
+            met.add(message.stamp_ns)
             if place < choice.start:
                 continue
             seen += 1
@@ -133,22 +147,13 @@ class Source:
             coverage.truth_without_prediction += self.truth.total()
         coverage.truth_without_prediction -= self.truth.found
         coverage.matching = dict(self.truth.matching)
-        for problem, times in self.bag.problems.items():
-            coverage.tell(problem, times)
+        for problem in list(self.bag.problems) + [p for p in self._damage if p not in self.bag.problems]:
+            coverage.tell(problem, max(self.bag.problems.get(problem, 0), self._damage.get(problem, 0)))
 
 
 def frame_topic(bag: Bag, choice: Choice) -> str:
     """Return the topic whose messages are the frames: predictions or images. InputError where it is none."""
-    return bag.image_topic(choice.predictions or choice.image or image_topic(bag)).name
-
-
-def truth_classes(bag: Bag, choice: Choice) -> Optional[ClassTable]:
-    """Return the coding of the truth: as chosen, else as the bag itself says, else None."""
-    if choice.truth_classes is not None:
-        return ClassTable.load(choice.truth_classes)
-    if choice.truth_folder is not None:
-        return None
-    return recorded_classes(bag, choice.truth or truth_topic(bag))
+    return bag.image_topic(choice.predictions or choice.image or topics.image_topic(bag)).name
 
 
 def _sidecar(bag: Bag, choice: Choice) -> Dict[int, sidecar.Entry]:

@@ -89,7 +89,7 @@ class ImageMessage:
 
     def __init__(self, topic: str, type_: str, log_ns: int, data: Union[bytes, memoryview]) -> None:
         """Read the header; MessageError where the message is broken."""
-        self.topic, self.type, self.log_ns = topic, type_, log_ns
+        self.topic, self.type, self.log_ns, self.data = topic, type_, log_ns, data
         self._cursor = _Cursor(data)
         self.size = len(data)
         self.header = self._cursor.header()

@@ -17,13 +17,18 @@ OWN_TOPICS = ('ground_truth', 'labels', 'overlay', 'confidence')    # image topi
 def image_topic(bag: Bag) -> str:
     """Return the one camera topic of a bag; InputError lists them where there is not just one."""
     names = [name for name in bag.image_topics() if not any(own in name for own in OWN_TOPICS)]
-    return _only(bag, names, 'name the camera topic (--image)')
+    return _only(bag, names, 'name the camera topic (--image, image_topic)')
 
 
 def truth_topic(bag: Bag) -> str:
     """Return the ground-truth topic of a bag; InputError where there is not just one."""
-    names = [name for name in bag.image_topics() if any(own in name for own in TRUTH_TOPICS)]
-    return _only(bag, names, 'name the ground truth, a topic (--truth) or a folder (--truth-folder)')
+    return _only(bag, truth_topics(bag), 'name the ground truth, a topic (--truth, truth_topic) or a folder '
+                           '(--truth-folder)')
+
+
+def truth_topics(bag: Bag) -> List[str]:
+    """Return the image topics whose names say that they are ground truth."""
+    return [name for name in bag.image_topics() if any(own in name for own in TRUTH_TOPICS)]
 
 
 def _only(bag: Bag, names: List[str], advice: str) -> str:
@@ -32,6 +37,18 @@ def _only(bag: Bag, names: List[str], advice: str) -> str:
         raise InputError('{}: {}; topics with images: {}'.format(
             bag.path, advice, ', '.join(bag.image_topics()) or 'none'))
     return raw[0]
+
+
+def truth_classes(bag: Bag, topic: str, name: Optional[str] = None) -> ClassTable:
+    """Return the coding of a truth topic: the table `name`, else what the bag says.
+
+    InputError where nothing tells: values of an unknown coding would be scored, or shown, as something else.
+    """
+    table = ClassTable.load(name) if name else recorded_classes(bag, topic)
+    if table is None:
+        raise InputError(f'{bag.path}: nothing tells what its ground truth means; name a class table '
+                         '(--truth-classes camvid, truth_classes:=camvid)')
+    return table
 
 
 def recorded_classes(bag: Bag, topic: str) -> Optional[ClassTable]:

@@ -1,7 +1,7 @@
 """Where the truth of a bag's frames comes from: a topic of the bag, or a folder of annotations."""
 
 import re
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -10,7 +10,7 @@ from ..classes import IGNORE, ClassTable
 from ..datasets.camvid import sequence_and_stamp
 from ..datasets.sample import Dataset
 from ..errors import InputError
-from .by_stamp import TopicByStamp
+from .by_stamp import Stamp, TopicByStamp
 from .messages import ImageMessage
 from .sidecar import Entry
 
@@ -18,8 +18,6 @@ ALONE_NS = 10**8    # half a period that is supposed where a bag has only one fr
 _EPOCH_NS = re.compile(r'(?<!\d)(\d{19})(?!\d)')
 _EPOCH_S = re.compile(r'(?<!\d)(\d{9,10})[._](\d{1,9})(?!\d)')
 _CITYSCAPES = re.compile(r'_\d{6}_(\d{6})$')
-
-
 ODD_VALUES = "ground truth: values that are no class of '{}' ({} for example) are ignored"
 
 
@@ -33,21 +31,25 @@ class Truth(NamedTuple):
 
 
 class TopicTruth:
-    """Truth on a topic of the bag, by exact stamp."""
+    """Truth on a topic of the bag, by stamp."""
 
-    def __init__(self, by_stamp: TopicByStamp, classes: ClassTable, label_ids: bool = False) -> None:
-        """Begin; with `label_ids` the values are those of the data set's own label files."""
-        self._by_stamp = by_stamp
+    def __init__(self, by_stamp: TopicByStamp, plan: Mapping[int, int], total: int, matching: Dict[str, Any],
+                 classes: ClassTable, label_ids: bool = False) -> None:
+        """Begin: `plan` names the annotation's stamp for the frame's, `total` counts the annotations.
+
+        With `label_ids` the values are those of the data set's own label files.
+        """
+        self._by_stamp, self._plan, self._total, self.matching = by_stamp, plan, total, matching
         self._classes = classes
         self._table = classes.id_table() if label_ids else np.arange(256, dtype=np.uint8)
         void = self._table >= len(classes)
         void[[classes.ignore_id, IGNORE]] = False
         self._odd = void.astype(np.uint8)
-        self.matching: Dict[str, Any] = {'by': 'stamp', 'residual_ms_max': 0.0}
 
     def find(self, message: ImageMessage) -> Optional[Truth]:
         """Return the truth of a frame, None where there is none; InputError where it cannot be read."""
-        found = self._by_stamp.find(message.stamp_ns)
+        stamp = self._plan.get(message.stamp_ns)
+        found = None if stamp is None else self._by_stamp.find(stamp)
         if found is None:
             return None
         labels = found.labels(self._classes)
@@ -63,16 +65,28 @@ class TopicTruth:
 
     def total(self) -> int:
         """Return how many annotations there are."""
-        self._by_stamp.count_rest()
-        return self._by_stamp.seen
+        return self._total
+
+
+def plan(frames: Sequence[int], annotated: Iterable[int],
+         within_ms: Optional[float] = None) -> Tuple[Dict[int, int], Dict[str, Any]]:
+    """Match the stamps of frames with those of annotations, ns; return the plan and how it was made.
+
+    Equal stamps belong together or, with `within_ms`, the nearest ones that are no further apart.
+    """
+    times = {stamp: stamp for stamp in annotated}
+    if within_ms is None:
+        return {stamp: stamp for stamp in frames if stamp in times}, {'by': 'stamp', 'residual_ms_max': 0.0}
+    found, residuals = nearest(frames, times, int(round(within_ms * 1e6)))
+    return found, dict(_residuals(residuals), by='nearest', within_ms=within_ms)
 
 
 class FolderTruth:
     """Truth in a folder: by sidecar, else by frame name, else by the nearest stamp."""
 
-    def __init__(self, dataset: Dataset, stamps: Sequence[Tuple[int, str]],
+    def __init__(self, dataset: Dataset, stamps: Sequence[Stamp],
                  sidecar: Optional[Dict[int, Entry]] = None, offset_s: float = 0.0) -> None:
-        """Match the bag's frames, (stamp in ns, frame_id) each, with the folder's.
+        """Match the bag's frames with the folder's.
 
         `offset_s` is added to the folder's own times before stamps are compared.
         """
@@ -81,16 +95,15 @@ class FolderTruth:
         self._sidecar = sidecar or {}
         by_name = {stamp: entry.name for stamp, entry in self._sidecar.items()}
         self.matching: Dict[str, Any] = {'by': 'sidecar'}
-        if not by_name and any(stem_of(frame_id) in names for _, frame_id in stamps):
-            by_name = dict(stamps)
+        if not by_name and any(stem_of(stamp.frame_id) in names for stamp in stamps):
+            by_name = {stamp.ns: stamp.frame_id for stamp in stamps}
             self.matching = {'by': 'name'}
         if by_name:
             self._plan = {stamp: names[stem_of(name)] for stamp, name in by_name.items()
                           if stem_of(name) in names}
         else:
-            self._plan, residuals = nearest([stamp for stamp, _ in stamps], times_of(dataset, offset_s))
-            self.matching = {'by': 'nearest', 'residual_ms_max': max(residuals, default=0) / 1e6,
-                             'residual_ms_mean': sum(residuals) / max(len(residuals), 1) / 1e6}
+            self._plan, residuals = nearest([stamp.ns for stamp in stamps], times_of(dataset, offset_s))
+            self.matching = dict(_residuals(residuals), by='nearest')
         self.found = 0
         self._unlabelled = 0
 
@@ -113,15 +126,18 @@ class FolderTruth:
         return len(self._dataset) - self._unlabelled
 
 
-def nearest(stamps: Iterable[int], times: Dict[int, int]) -> Tuple[Dict[int, int], List[int]]:
-    """Match stamps with times (ns -> index), each once, the closest pairs first, within half a period.
+def nearest(stamps: Iterable[int], times: Dict[int, int],
+            limit: Optional[int] = None) -> Tuple[Dict[int, int], List[int]]:
+    """Match stamps with times (ns -> index), each once, the closest pairs first, within `limit` ns.
 
-    The period is the median distance of the stamps. Returns stamp -> index, and the residuals in ns.
+    Without `limit` it is half a period, the median distance of the stamps. Returns stamp -> index, and the
+    residuals in ns.
     """
     ordered = np.array(sorted(set(stamps)), np.int64)
     if not len(ordered) or not times:
         return {}, []
-    limit = int(np.median(np.diff(ordered))) // 2 if len(ordered) > 1 else ALONE_NS
+    if limit is None:
+        limit = int(np.median(np.diff(ordered))) // 2 if len(ordered) > 1 else ALONE_NS
     pairs = []
     for time, index in times.items():
         at = int(np.searchsorted(ordered, time))
@@ -136,6 +152,11 @@ def nearest(stamps: Iterable[int], times: Dict[int, int]) -> Tuple[Dict[int, int
             taken.add(time)
             residuals.append(residual)
     return plan, residuals
+
+
+def _residuals(residuals: Sequence[int]) -> Dict[str, Any]:
+    return {'residual_ms_max': max(residuals, default=0) / 1e6,
+            'residual_ms_mean': sum(residuals) / max(len(residuals), 1) / 1e6}
 
 
 def stamp_of_name(name: str) -> Optional[int]:

@@ -1,7 +1,7 @@
 """Live scoring: predictions and truth joined by exact stamp as they arrive, every frame accounted for."""
 
 from collections import OrderedDict
-from typing import Any, Dict, Optional
+from typing import Any, Dict, List, Optional
 
 import numpy as np
 
@@ -40,6 +40,9 @@ class LiveEvaluation:
         self._unused = 0                        # predictions that were given up
         self._outcomes: 'OrderedDict[int, str]' = OrderedDict()
         self._counted: Dict[str, int] = {}
+        self._depth = depth
+        self._left: 'OrderedDict[int, None]' = OrderedDict()    # stamps of what was given up
+        self._late = 0                          # of these, those whose counterpart came after all
         self._evaluated: 'OrderedDict[int, None]' = OrderedDict()
 
     def image(self, stamp_ns: int, image: np.ndarray) -> None:
@@ -60,7 +63,7 @@ class LiveEvaluation:
         truth = self._truths.take(stamp_ns)
         if truth is not None:
             return self._score(stamp_ns, labels, truth, frame_id)
-        self._unused += self._predictions.put(stamp_ns, labels) is not None
+        self._wait(self._predictions, stamp_ns, labels)
         return None
 
     def truth(self, stamp_ns: int, labels: np.ndarray, frame_id: str = '') -> Optional[FrameScore]:
@@ -72,9 +75,7 @@ class LiveEvaluation:
         prediction = self._predictions.take(stamp_ns)
         if prediction is not None:
             return self._score(stamp_ns, prediction, labels, frame_id)
-        given_up = self._truths.put(stamp_ns, labels)
-        if given_up is not None:
-            self._give_up(given_up)
+        self._wait(self._truths, stamp_ns, labels)
         return None
 
     def refuse(self, reason: str) -> None:
@@ -92,9 +93,18 @@ class LiveEvaluation:
             self.refuse('other_size')
             return None
 
-    def _give_up(self, stamp_ns: int) -> None:
-        reason = self._reason(stamp_ns)
-        self._unmatched[reason] = self._unmatched.get(reason, 0) + 1
+    def _wait(self, waiting: '_Pending', stamp_ns: int, labels: np.ndarray) -> None:
+        """Keep an image until its counterpart comes; the oldest that waits may have to go."""
+        self._late += stamp_ns in self._left
+        given_up = waiting.put(stamp_ns, labels)
+        if given_up is None:
+            return
+        _remember(self._left, given_up, None)
+        if waiting is self._predictions:
+            self._unused += 1
+        else:
+            reason = self._reason(given_up)
+            self._unmatched[reason] = self._unmatched.get(reason, 0) + 1
 
     def _reason(self, stamp_ns: int) -> str:
         outcome = self._outcomes.get(stamp_ns, 'not_seen' if self._counted else 'unknown')
@@ -124,7 +134,14 @@ class LiveEvaluation:
             'predictions': self.predictions, 'truth_frames': max(self.truths, self._announced),
             'truth_without_prediction': sum(without.values()), 'truth_without_prediction_by': without,
             'prediction_without_truth': self._unused + len(self._predictions),
-            'repeated': self.repeated, 'refused': dict(self.refused), 'matching': {'by': 'stamp'}}
+            'repeated': self.repeated, 'refused': dict(self.refused), 'matching': {'by': 'stamp'},
+            'problems': self._problems()}
+
+    def _problems(self) -> List[Dict[str, Any]]:
+        """Return what a reader of the score must know, as `Coverage.to_dict` does."""
+        told = {f'labels and truth of one stamp came so far apart that one was given up: raise depth '
+                f'({self._depth}), or score the bag with evaluate_bag': self._late}
+        return [{'text': text, 'count': count} for text, count in told.items() if count]
 
     def summary(self) -> Dict[str, Any]:
         """Return the running score beside its coverage: small, for a topic."""

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+import random
 
 import bag_samples as bags
 import hypothesis
@@ -17,6 +18,7 @@ from enet_ros.bags.writing import BagWriter, describe
 from enet_ros.classes import ClassTable
 from enet_ros.errors import InputError
 from enet_ros.evaluation.offline import evaluate_bag
+from enet_ros.evaluation.sharding import merge
 from enet_ros.metrics.confusion import ConfusionMatrix
 from enet_ros.metrics.coverage import Coverage
 
@@ -123,16 +125,75 @@ def test_unmatched_and_doubled_frames_are_counted(tmp_path: Path) -> None:
     assert len([text for text in coverage.problems if 'several messages of one stamp' in text]) == 2
 
 
-def test_stamps_that_jump_back(tmp_path: Path, monkeypatch) -> None:
+def test_stamps_that_jump_back(tmp_path: Path) -> None:
     """Stamps that begin anew, as while a bag loops: neither topic is lost behind the jump."""
     samples = bags.pictures(40)
     source = bags.write(tmp_path / 'source', samples, truth_of=range(1, 40))
     # The second half was recorded first: stamps jump back by 0.7 s in the middle.
     looped = _recorded_at(tmp_path / 'b', source, lambda topic, log: log + 10**12 * (log < bags.stamp(20)))
-    monkeypatch.setattr(by_stamp, 'MAX_AHEAD', 12)      # a little more than the slack needs
     outcome = score(looped)
     assert np.array_equal(outcome.evaluator.confusion.counts, expected(samples[1:]))
     assert outcome.coverage.truth_without_prediction == 0 and not outcome.coverage.problems
+
+
+ORDERS = {'sorted': sorted, 'reversed': lambda names: sorted(names, reverse=True),
+          'lexicographic': lambda names: sorted(names, key=lambda name: str(name % 97)),
+          'shuffled': lambda names: random.Random(3).sample(sorted(names), len(names)),
+          'one first': lambda names: sorted(names, key=lambda name: name != 30),
+          'one last': lambda names: sorted(names, key=lambda name: name == 3)}
+
+
+@pytest.mark.parametrize('ahead', (by_stamp.MAX_AHEAD_BYTES, 3000), ids=('memory', 'file'))
+@pytest.mark.parametrize('order', ORDERS)
+def test_order_of_truth_does_not_matter(tmp_path: Path, monkeypatch, order: str, ahead: int) -> None:
+    """However truth was recorded, counts and account are those of the sorted bag; in parts as well."""
+    monkeypatch.setattr(by_stamp, 'MAX_AHEAD_BYTES', ahead)
+    samples = bags.pictures(40)
+    source = bags.write(tmp_path / 'source', samples, truth_of=range(2, 40))
+    place = {bags.stamp(index): bags.stamp(turn) for turn, index in enumerate(ORDERS[order](range(2, 40)))}
+    path = _recorded_at(tmp_path / 'b', source,
+                        lambda topic, log: place[log] if topic == bags.TRUTH else log)
+    outcome = score(path)
+    assert np.array_equal(outcome.evaluator.confusion.counts, expected(samples[2:]))
+    coverage = outcome.coverage
+    assert (coverage.frames_evaluated, coverage.truth_frames) == (38, 38)
+    assert coverage.truth_without_prediction == 0
+    assert not coverage.problems
+    parts = merge([score(path, start=0, stop=17), score(path, start=17)])
+    assert parts.evaluator.confusion == outcome.evaluator.confusion
+    assert parts.coverage.to_dict() == coverage.to_dict()
+
+
+@pytest.mark.parametrize('shift_s', (0.51, -0.51, 3600, -3600))
+def test_one_wild_stamp_costs_one_frame(tmp_path: Path, shift_s: float) -> None:
+    """A single annotation with a wrong stamp is truth without prediction; all others are scored."""
+    samples, wild = bags.pictures(40), bags.stamp(10) + int(shift_s * 1e9)
+    with BagWriter(tmp_path / 'source', 'mcap', describe('noise', CLASSES)) as bag:
+        for index, sample in enumerate(samples):
+            bag.labels(bags.TRUTH, wild if index == 10 else bags.stamp(index), 'camera', sample.label)
+            bag.labels(bags.LABELS, bags.stamp(index), 'camera', bags.predict(sample))
+    path = _recorded_at(tmp_path / 'b', tmp_path / 'source',
+                        lambda topic, log: bags.stamp(10) if log == wild else log)
+    outcome = score(path)
+    assert np.array_equal(outcome.evaluator.confusion.counts, expected(samples[:10] + samples[11:]))
+    coverage = outcome.coverage
+    assert (coverage.prediction_without_truth, coverage.truth_without_prediction) == (1, 1)
+
+
+def test_truth_within_a_tolerance(tmp_path: Path) -> None:
+    """Truth stamped by another clock: nothing meets exactly; within 6 ms all but the one that is 9 ms off."""
+    samples = bags.pictures(10)
+    with BagWriter(tmp_path / 'b', 'mcap', describe('noise', CLASSES)) as bag:
+        for index, sample in enumerate(samples):
+            late = 9_000_000 if index == 4 else 1_000_000 + 500_000 * index
+            bag.labels(bags.TRUTH, bags.stamp(index) + late, 'camera', sample.label)
+            bag.labels(bags.LABELS, bags.stamp(index), 'camera', bags.predict(sample))
+    assert score(tmp_path / 'b').coverage.frames_evaluated == 0
+    outcome = score(tmp_path / 'b', within_ms=6.0)
+    assert np.array_equal(outcome.evaluator.confusion.counts, expected(samples[:4] + samples[5:]))
+    assert outcome.coverage.matching == {
+        'by': 'nearest', 'within_ms': 6.0, 'residual_ms_max': 5.5,
+        'residual_ms_mean': pytest.approx(sum(1 + 0.5 * i for i in range(10) if i != 4) / 9)}
 
 
 def test_lost_frames_are_never_hidden(tmp_path: Path) -> None:

@@ -121,3 +121,15 @@ def test_announced_annotations_that_no_frame_met_are_told():
     coverage = evaluation.coverage()
     assert (coverage['truth_frames'], coverage['truth_without_prediction']) == (10, 9)
     assert coverage['truth_without_prediction_by'] == {'not_seen': 9}
+
+
+def test_pairs_that_came_too_far_apart_are_told():
+    """Truth that was given up before its prediction came: the account says why it was not scored."""
+    evaluation = live(depth=2)
+    for stamp in range(5):
+        evaluation.truth(stamp, LABELS)
+    for stamp in range(5):
+        evaluation.prediction(stamp, LABELS)
+    problem, = evaluation.coverage()['problems']
+    assert evaluation.coverage()['frames_evaluated'] == 2
+    assert problem['count'] == 3 and 'depth (2)' in problem['text']

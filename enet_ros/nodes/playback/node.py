@@ -35,7 +35,7 @@ class PlaybackNode(Node):
         self._log = ThrottledLogger(self.get_logger())
         size = (values['height'], values['width']) if values['height'] else None
         self._source = open_source(values['source'], values['split'], size, values['seed'],
-                                   values['image_topic'], values['truth_topic'])
+                                   values['image_topic'], values['truth_topic'], values['truth_classes'])
         self._compressed = values['image_transport'] == 'compressed'
         self._preparer = Preparer(size, values['frame_id'], self._compressed)
         self._rate = values['rate'] or self._source.rate

@@ -1,15 +1,15 @@
 """What playback_node can play: bags, data-set folders, videos and the synthetic street, frame by frame."""
 
 from collections import deque
-import json
 from pathlib import Path
 from typing import Any, Deque, Dict, Iterator, NamedTuple, Optional, Tuple
 
 import cv2
 import numpy as np
 
+from ...bags import topics
 from ...bags.messages import COMPRESSED, ImageMessage, MessageError
-from ...bags.reading import SUFFIXES, Bag, open_bag
+from ...bags.reading import SUFFIXES, open_bag
 from ...classes import ClassTable
 from ...datasets import SyntheticStreet, open_dataset
 from ...errors import InputError
@@ -52,7 +52,7 @@ class Source(NamedTuple):
 
 
 def open_source(name: str, split: str = '', size: Optional[Tuple[int, int]] = None, seed: int = 0,
-                image_topic: str = '', truth_topic: str = '') -> Source:
+                image_topic: str = '', truth_topic: str = '', truth_classes: str = '') -> Source:
     """
     Open a source by what `name` is: 'synthetic', a bag, a video file or a data-set folder.
 
@@ -66,7 +66,7 @@ def open_source(name: str, split: str = '', size: Optional[Tuple[int, int]] = No
     if not path.exists():
         raise InputError(f"source {name}: no such file or folder; 'synthetic' needs none")
     if _is_bag(path):
-        return _bag(path, image_topic, truth_topic)
+        return _bag(path, image_topic, truth_topic, truth_classes)
     if path.is_file():
         return _video(path)
     dataset = open_dataset(path, split or None)
@@ -126,19 +126,15 @@ def _video_frames(path: Path, rate: float) -> Iterator[SourceFrame]:
         capture.release()
 
 
-def _bag(path: Path, image_topic: str, truth_topic: str) -> Source:
+def _bag(path: Path, image_topic: str, truth_topic: str, truth_classes: str) -> Source:
     with open_bag(path) as bag:
-        image_topic = image_topic or _first_image_topic(bag, path)
+        image_topic = image_topic or topics.image_topic(bag)
         topic = bag.image_topic(image_topic)
-        if not truth_topic:
-            named = [name for name in bag.image_topics() if name.rstrip('/').endswith('ground_truth')]
-            truth_topic = named[0] if named else ''
-        elif truth_topic not in bag.topics:
-            raise InputError(f'{path}: has no topic {truth_topic}')
+        if truth_topic or topics.truth_topics(bag):
+            truth_topic = bag.image_topic(truth_topic or topics.truth_topic(bag)).name
         info_topic = _info_topic(image_topic)
         info_topic = info_topic if info_topic in bag.topics else ''
-        table = bag.custom_data.get('enet_ros.classes')
-        classes = ClassTable.from_dict(json.loads(table), str(path)) if table else ClassTable.load('camvid')
+        classes = topics.truth_classes(bag, truth_topic, truth_classes or None) if truth_topic else None
         stamps = []
         for message in bag.images(image_topic):
             stamps.append(message.stamp_ns)
@@ -149,17 +145,7 @@ def _bag(path: Path, image_topic: str, truth_topic: str) -> Source:
     steps = sorted(b - a for a, b in zip(stamps, stamps[1:]) if b > a)
     rate = 1e9 / steps[len(steps) // 2] if steps else DEFAULT_RATE
     return Source(path.name, rate, topic.count if topic.count > 0 else None,
-                  lambda: _bag_frames(path, image_topic, truth_topic, info_topic, classes),
-                  classes if truth_topic else None)
-
-
-def _first_image_topic(bag: Bag, path: Path) -> str:
-    names = [name for name in bag.image_topics()
-             if not any(part in name for part in ('ground_truth', '/labels', '/overlay'))]
-    if not names:
-        raise InputError('{}: no topic with camera images; it has: {}'.format(
-            path, ', '.join(sorted(bag.topics)) or 'nothing'))
-    return names[0]
+                  lambda: _bag_frames(path, image_topic, truth_topic, info_topic, classes), classes)
 
 
 def _info_topic(image_topic: str) -> str:
@@ -169,7 +155,7 @@ def _info_topic(image_topic: str) -> str:
 
 
 def _bag_frames(path: Path, image_topic: str, truth_topic: str, info_topic: str,
-                classes: ClassTable) -> Iterator[SourceFrame]:
+                classes: Optional[ClassTable]) -> Iterator[SourceFrame]:
     """Read images, ground truth and CameraInfo side by side and join them by stamp."""
     waiting: Deque[Tuple[int, str, Tuple[str, bytes]]] = deque()
     truths: Dict[int, np.ndarray] = {}
@@ -183,14 +169,14 @@ def _bag_frames(path: Path, image_topic: str, truth_topic: str, info_topic: str,
                               truth=truths.pop(stamp_ns, None), info=info)
 
     with open_bag(path) as bag:
-        topics = [name for name in (image_topic, truth_topic, info_topic) if name]
-        for message in bag.messages(topics):
+        names = [name for name in (image_topic, truth_topic, info_topic) if name]
+        for message in bag.messages(names):
             if message.topic == info_topic:
                 info = message.data
                 continue
             try:
                 image = ImageMessage(message.topic, message.type, message.log_ns, message.data)
-                if message.topic == truth_topic:
+                if message.topic == truth_topic and classes is not None:
                     truths[image.stamp_ns] = image.labels(classes)
                     while len(truths) > 4 * _LOOKAHEAD:     # truth for no image of this bag
                         truths.pop(next(iter(truths)))

@@ -8,6 +8,7 @@ import pytest
 from recordings import write_bag
 
 from enet_ros.bags.messages import ImageMessage
+from enet_ros.bags.writing import BagWriter
 from enet_ros.classes import ClassTable
 from enet_ros.datasets import SyntheticStreet, open_dataset
 from enet_ros.errors import InputError
@@ -59,6 +60,24 @@ def test_a_topic_can_be_named_and_a_wrong_one_is_told(tmp_path: Path, street: Sy
         open_source(path, image_topic='/rear/image')
     with pytest.raises(InputError, match='/rear/truth'):
         open_source(path, truth_topic='/rear/truth')
+
+
+def test_a_bag_is_not_guessed_at(tmp_path: Path, street: SyntheticStreet) -> None:
+    """Of two cameras one must be named; annotations that nothing explains are not played as CamVid."""
+    with BagWriter(tmp_path / 'two') as writer:
+        for camera in ('/front', '/rear'):
+            writer.image(camera + '/image', 1, 'camera', street[0].image)
+    with pytest.raises(InputError, match='/front/image, /rear/image'):
+        open_source(str(tmp_path / 'two'))
+    assert next(open_source(str(tmp_path / 'two'), image_topic='/rear/image').frames()).truth is None
+    with BagWriter(tmp_path / 'untold') as writer:
+        writer.image('/front/image', 1, 'camera', street[0].image)
+        writer.labels('/front/ground_truth', 1, 'camera', street[0].label)
+    with pytest.raises(InputError, match='truth_classes'):
+        open_source(str(tmp_path / 'untold'))
+    named = open_source(str(tmp_path / 'untold'), truth_classes='cityscapes')
+    assert named.classes == ClassTable.load('cityscapes')
+    np.testing.assert_array_equal(next(named.frames()).truth, street[0].label)
 
 
 def test_a_video_file(tmp_path: Path, street: SyntheticStreet) -> None:
