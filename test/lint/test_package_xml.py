@@ -24,7 +24,9 @@ def test_form(package):
     # Without a valid address colcon silently takes the package for plain Python.
     assert [(person.name, person.email) for person in package.maintainers] == [
         ('enet_ros developers', 'enet-ros@example.org')]
-    assert [licence.file for licence in package.licenses] == ['LICENSE'] and 'Apache-2.0' in package.licenses
+    assert [licence.file for licence in package.licenses] == ['LICENSE', 'models/README.md']
+    assert 'Apache-2.0' in package.licenses and all((sources.ROOT / licence.file).is_file()
+                                                    for licence in package.licenses)
 
 
 def test_depends_on_every_ros_package_imported(package):

@@ -25,6 +25,8 @@ def test_weights_are_what_the_card_says(name: str) -> None:
     card = Path(resources.find('models', 'README.md')).read_text()
     scores = checkpoint.metadata['scores']
     assert checkpoint.sha256[:16] in card and '{:.3f}'.format(scores['mean_iou']) in card
+    assert checkpoint.temperature > 1 and f'{checkpoint.temperature:.4f}' in card
+    assert ('non-commercial' in checkpoint.licence) == (name == 'camvid') and checkpoint.licence
     for class_name, iou in scores['class_iou'].items():
         assert f'| {class_name} | {iou:.3f} |' in card
 

@@ -61,6 +61,8 @@ class SegmentationNode(ManagedNode):
             self._cameras[name or 'camera'] = self._camera(name, segmenter)
         self._apply_live()
         self._create_label_info()
+        if segmenter.checkpoint is not None and segmenter.checkpoint.licence:
+            self.get_logger().info(f'licence of these weights: {segmenter.checkpoint.licence}')
         self.get_logger().info(f'{len(segmenter.classes)} classes of {segmenter.classes.name} at '
                                f'{segmenter.engine.input_size[1]}x{segmenter.engine.input_size[0]} on '
                                f'{segmenter.engine.name} {segmenter.engine.precision} after '
