@@ -26,7 +26,11 @@ def main(argv: Optional[List[str]] = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     arguments = _parser().parse_args(argv)
     trainer = _trainer(arguments)
-    from ..training import parallel
+    from ..training import data_check, parallel
+    pixels, frames = trainer.frames.pixels, trainer.frames.frames
+    unannotated = 1 - pixels.sum() / sum(frame.label.size for frame in frames)
+    for line in data_check.warnings(pixels, unannotated, trainer.classes.names):
+        print(f'warning: {line}', file=sys.stderr)
     group = parallel.lead(arguments.processes, _follow, argv) if arguments.processes > 1 else None
     try:
         scores = trainer.run(group, arguments.minutes)

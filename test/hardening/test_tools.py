@@ -13,7 +13,8 @@ from enet_ros.files import open_regular, read_bytes
 TOOLS: Dict[str, List[str]] = {
     'evaluate_bag': ['{}'], 'evaluate_dataset': ['{}', '--weights', 'camvid'], 'record_bag': ['{}', '{out}'],
     'import_weights': ['{}', '{out}'], 'plot_prelu': ['--weights', '{}', '--output', '{out}'],
-    'compare_latency': ['{}'], 'train': ['--data', '{}', '--output', '{out}']}
+    'compare_latency': ['{}'], 'check_data': ['{}', '--output', '{out}'],
+    'train': ['--data', '{}', '--output', '{out}']}
 
 
 @pytest.fixture(scope='module')

@@ -24,6 +24,7 @@ RUNS: Dict[str, Tuple[str, str]] = {
     'evaluate_dataset': ('synthetic --report out.html', 'tqdm and jinja2'),
     'record_bag': ('synthetic out', 'rosbags and tqdm'),
     'train': ('--data synthetic', 'torch, tqdm and matplotlib'),
+    'check_data': ('synthetic', 'tqdm'),
     'import_weights': ('a b.npz', 'torch'),
     'plot_prelu': ('', 'matplotlib'),
     'benchmark': ('--costs', 'torch'),
