@@ -5,13 +5,16 @@ import functools
 import os
 from pathlib import Path
 import sys
+import traceback
 from typing import Any, Callable, Iterable, Iterator, List, Mapping, Optional, Sequence, TypeVar
 
-from .errors import InputError
+from .errors import InputError, one_line
 from .libraries import need
 
 T = TypeVar('T')
 EXIT_INPUT = 2          # bad input, as argparse itself
+EXIT_DEFECT = 70        # what no input should bring about; EX_SOFTWARE of sysexits.h
+TRACEBACK = 'ENET_TRACEBACK'    # in the environment: a defect is shown with its traceback
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as a shell
 
 Main = Callable[[Optional[List[str]]], Optional[int]]
@@ -55,13 +58,16 @@ def parser(name: str, description: Optional[str], needs: Optional[Mapping[str, S
 
 
 def guard(main: Main) -> Callable[..., int]:
-    """Turn InputError and OSError into a line on stderr and exit code 2, Ctrl-C into 130, None into 0."""
+    """Turn InputError and OSError into a line on stderr and exit code 2, Ctrl-C into 130, None into 0.
+
+    Any other exception is a defect of this package: one line as well, and exit code 70.
+    """
     @functools.wraps(main)
     def guarded(argv: Optional[List[str]] = None) -> int:
         try:
             return main(argv) or 0
         except InputError as error:
-            print(f'error: {" ".join(str(error).split())}', file=sys.stderr)
+            print(f'error: {error}', file=sys.stderr)
             return EXIT_INPUT
         except KeyboardInterrupt:
             print('interrupted', file=sys.stderr)
@@ -72,7 +78,20 @@ def guard(main: Main) -> Callable[..., int]:
         except OSError as error:    # a name too long, a disk that is full, a folder that may not be read
             print(f'error: {_named(error)}', file=sys.stderr)
             return EXIT_INPUT
+        except Exception as error:
+            if os.environ.get(TRACEBACK):
+                raise
+            print(f'error: {defect(error)}', file=sys.stderr)
+            return EXIT_DEFECT
     return guarded
+
+
+def defect(error: BaseException) -> str:
+    """Say in one line what went wrong inside this package, where, and what to do about it."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return one_line(f'a defect of enet_ros: {type(error).__name__} in {Path(place.filename).name}, line '
+                    f'{place.lineno}: {one_line(str(error), 200)}; please report it with the command '
+                    f'(SECURITY.md tells where); {TRACEBACK}=1 shows more')
 
 
 def _named(error: OSError) -> str:

@@ -6,19 +6,12 @@ conversions of OpenCV where it is not.
 """
 
 import functools
-from typing import Any, Callable, NamedTuple, Optional, Tuple, Union
+from typing import Any, Callable, NamedTuple, Optional, Tuple
 
 import cv2
 import numpy as np
 
-from .errors import InputError
-
-MAX_SIDE = 1 << 14          # beyond any camera; keeps a hostile header from allocating gigabytes
-MAX_PIXELS = 1 << 26
-
-
-class ImageError(InputError):
-    """An image message that contradicts itself or has an encoding nobody here knows."""
+from .picture_files import MAX_PIXELS, MAX_SIDE, ImageError, decode
 
 
 class _Layout(NamedTuple):
@@ -152,22 +145,11 @@ def decode_compressed(data: Any, format: str = '') -> Tuple[np.ndarray, str]:
 
     ImageError where the data is no picture, or one too large; `format` is only used to say so.
     """
-    buffer = np.frombuffer(data, np.uint8)
-    height, width = picture_size(buffer.data)
-    if not (height <= MAX_SIDE and width <= MAX_SIDE and height * width <= MAX_PIXELS):
-        raise ImageError(f'a compressed image of {width}x{height} pixels cannot be segmented')
-    if height and not _chunks_fit(buffer.data):
-        raise ImageError(f'compressed data of {buffer.size} bytes (format {format[:40]!r}) is a PNG '
-                         'cut short')
     try:
-        # Neither PNG nor JPEG: OpenCV's dozen other decoders are no place for a stranger's bytes.
-        image = cv2.imdecode(buffer, cv2.IMREAD_COLOR) if height and width else None
-    except cv2.error:
-        image = None
-    if image is None:
-        raise ImageError(f'compressed data of {buffer.size} bytes (format {format[:40]!r}) is no JPEG or PNG '
-                         'that can be decoded')
-    return image, 'bgr'
+        return decode(data, cv2.IMREAD_COLOR), 'bgr'
+    except ImageError as error:
+        size = np.frombuffer(data, np.uint8).size
+        raise ImageError(f'compressed data of {size} bytes (format {format[:40]!r}): {error}') from None
 
 
 def encode_png(labels: np.ndarray) -> np.ndarray:
@@ -179,34 +161,6 @@ def encode_jpeg(image: np.ndarray, order: str = 'rgb', quality: int = 80) -> np.
     """(H, W, 3) uint8 image in `order` -> JPEG file as (bytes,) uint8."""
     bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if order == 'rgb' else image
     return _encode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
-
-
-def picture_size(head: Union[bytes, memoryview]) -> Tuple[int, int]:
-    """Return (height, width) from the first bytes of a PNG or JPEG, (0, 0) where they do not tell."""
-    if head[:8] == b'\x89PNG\r\n\x1a\n' and len(head) >= 24:
-        return int.from_bytes(head[20:24], 'big'), int.from_bytes(head[16:20], 'big')
-    at = 2
-    while head[:2] == b'\xff\xd8' and at + 9 < len(head) and head[at] == 0xff:
-        if head[at + 1] == 0xff:    # markers may be padded
-            at += 1
-            continue
-        if 0xc0 <= head[at + 1] <= 0xcf and head[at + 1] not in (0xc4, 0xc8, 0xcc):
-            return (int.from_bytes(head[at + 5:at + 7], 'big'), int.from_bytes(head[at + 7:at + 9], 'big'))
-        at += 2 + int.from_bytes(head[at + 2:at + 4], 'big')
-    return 0, 0
-
-
-def _chunks_fit(data: memoryview) -> bool:
-    """Tell whether a PNG's chunks lie within its data; True for what is no PNG.
-
-    OpenCV allocates what a chunk claims before it looks: a hundred bytes cost two gigabytes.
-    """
-    at = 8
-    while data[:4] == b'\x89PNG' and at + 12 <= len(data):
-        if data[at + 4:at + 8] == b'IEND':
-            return True
-        at += 12 + int.from_bytes(data[at:at + 4], 'big')
-    return data[:4] != b'\x89PNG'
 
 
 def _encode(suffix: str, image: np.ndarray, options: Any) -> np.ndarray:

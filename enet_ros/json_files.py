@@ -5,20 +5,23 @@ import math
 from pathlib import Path
 from typing import Any, Union
 
-from .errors import InputError
+from .errors import InputError, one_line
 from .files import read_bytes, write_bytes
 
-MAX_JSON_BYTES = 1 << 30
+MAX_JSON_BYTES = 32 << 20
 
 
-def read_json(path: Union[str, Path]) -> Any:
-    """Read a JSON file; InputError where it is none."""
+def read_json(path: Union[str, Path], what: str = 'result') -> Any:
+    """Read a JSON file; InputError where it is none, or larger than any `what`."""
+    return parse_json(read_bytes(path, MAX_JSON_BYTES, what), str(path))
+
+
+def parse_json(text: Union[str, bytes], origin: str) -> Any:
+    """Return the value of a JSON text; InputError, which names its `origin`, where it is none."""
     try:
-        return json.loads(read_bytes(path, MAX_JSON_BYTES, 'result').decode('utf-8'))
+        return json.loads(text.decode('utf-8') if isinstance(text, bytes) else text)
     except (ValueError, RecursionError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f'{path}: not JSON: {error}') from None
+        raise InputError(f'{origin}: not JSON: {one_line(str(error), 200)}') from None
 
 
 def write_json(path: Union[str, Path], data: Any) -> None:

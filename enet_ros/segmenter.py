@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Optional, Tuple, Union
 import cv2
 import numpy as np
 
+from . import picture_files
 from . import weights as weights_file
 from .classes import IGNORE, ClassTable
 from .deploy.engine import Engine
@@ -138,10 +139,10 @@ class Segmenter:
 
 def read_mask(path: Union[str, Path]) -> np.ndarray:
     """Read a mask picture as (H, W) uint8; InputError names the file where it is none."""
-    mask = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) if Path(path).is_file() else None
-    if mask is None:
-        raise InputError(f'ego_mask {path}: no picture that can be read')
-    return mask
+    try:
+        return picture_files.read(path, cv2.IMREAD_GRAYSCALE)
+    except InputError as error:
+        raise InputError(f'ego_mask {error}') from None
 
 
 def _group_table(output: ClassTable, network: ClassTable) -> np.ndarray:

@@ -15,6 +15,7 @@ from numpy.lib import format as npy
 from . import files, resources
 from .classes import ClassTable
 from .errors import InputError, one_line
+from .json_files import parse_json
 from .zip_files import BoundedZip
 
 FORMAT = 1
@@ -164,9 +165,9 @@ def _read_record(members: Dict[str, np.ndarray], origin: str) -> Dict[str, Any]:
         raise WeightsError(f'{origin}: holds arrays but no record of this package; if these are weights of '
                            'PyTorch-ENet, convert them with `enet_ros import_weights`')
     try:
-        metadata = json.loads(record.tobytes().decode('utf-8'))
-    except (ValueError, RecursionError) as error:
-        raise WeightsError(f'{origin}: its record is no JSON: {error}') from None
+        metadata = parse_json(record.tobytes(), f'{origin}: its record')
+    except InputError as error:
+        raise WeightsError(str(error)) from None
     if not isinstance(metadata, dict):
         raise WeightsError(f'{origin}: its record is no mapping')
     foreign = [name for name, array in members.items() if array.dtype.name not in _DTYPES]

@@ -27,10 +27,14 @@ def test_guard(raised, code, told, capsys):
     assert capsys.readouterr().err == told
 
 
-def test_guard_hides_no_bug():
+def test_a_defect_is_one_line_that_says_where_and_hides_nothing(capsys, monkeypatch):
     @cli.guard
     def main(argv=None):
-        raise ZeroDivisionError
+        raise ZeroDivisionError('by\nnothing')
+    assert main([]) == cli.EXIT_DEFECT
+    told = capsys.readouterr().err
+    assert told.count('\n') == 1 and 'ZeroDivisionError in test_cli.py, line' in told and 'report' in told
+    monkeypatch.setenv(cli.TRACEBACK, '1')
     with pytest.raises(ZeroDivisionError):
         main([])
 

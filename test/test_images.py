@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 
-from enet_ros import images
+from enet_ros import images, picture_files
 from enet_ros.images import ImageError, to_array
 
 RGB = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [10, 20, 30]]], np.uint8)
@@ -166,4 +166,4 @@ def test_a_picture_that_unpacks_to_gigabytes_is_refused_by_its_header():
     with pytest.raises(ImageError, match='60000x60000'):
         images.decode_compressed(huge, 'png')
     jpeg = images.encode_jpeg(np.zeros((48, 64, 3), np.uint8)).tobytes()
-    assert images.picture_size(jpeg) == (48, 64)
+    assert picture_files.picture_size(jpeg) == (48, 64)

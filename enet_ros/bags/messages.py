@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple, Union
 import cv2
 import numpy as np
 
+from .. import picture_files
 from ..classes import IGNORE, ClassTable
 from ..errors import InputError
 from ..images import ImageError, decode_compressed, to_array, to_labels
@@ -150,11 +151,10 @@ def class_names(data: Union[bytes, memoryview]) -> Dict[int, str]:
 def _compressed_labels(data: memoryview, format_: str, classes: ClassTable) -> np.ndarray:
     if 'jpeg' in format_ or 'jpg' in format_ or bytes(data[:2]) == b'\xff\xd8':
         raise ImageError('labels in JPEG are not what was labelled: compress them as PNG')
-    image, order = decode_compressed(data, format_)      # checks the picture's size first
-    grey = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if grey is not None and grey.ndim == 2 and grey.dtype == np.uint8:
-        return grey
-    return from_colours(image, order, classes)
+    labels = picture_files.decode(data, cv2.IMREAD_UNCHANGED, ('png',))
+    if labels.ndim == 2 and labels.dtype == np.uint8:
+        return labels
+    return from_colours(*decode_compressed(data, format_), classes=classes)
 
 
 def from_colours(image: np.ndarray, order: str, classes: ClassTable) -> np.ndarray:

@@ -1,11 +1,11 @@
 """Which topics of a bag are the camera and its ground truth, and in which classes: one rule for all."""
 
 import colorsys
-import json
 from typing import List, Optional
 
 from ..classes import IGNORE, ClassTable
 from ..errors import InputError
+from ..json_files import parse_json
 from ..resources import root
 from .messages import LABEL_INFO, MessageError, class_names
 from .reading import Bag
@@ -61,12 +61,8 @@ def recorded_classes(bag: Bag, topic: str) -> Optional[ClassTable]:
     if text is None:
         base = topic[:-len('/compressed')] if topic.endswith('/compressed') else topic
         return _announced(bag, base.rsplit('/', 1)[0] + '/label_info')
-    try:
-        return ClassTable.from_dict(json.loads(text), f'{bag.path}: its class table')
-    except InputError:
-        raise
-    except ValueError as error:
-        raise InputError(f'{bag.path}: its class table is no JSON: {error}') from None
+    origin = f'{bag.path}: its class table'
+    return ClassTable.from_dict(parse_json(text, origin), origin)
 
 
 def _announced(bag: Bag, topic: str) -> Optional[ClassTable]:

@@ -144,6 +144,8 @@ def _fastai(root: Path, split: Optional[str], classes: ClassTable) -> Tuple[List
         images = [path for path in images if (path.stem in held) == (split == 'val')]
     pairs = [_pair(path, root / 'labels', '_P') for path in images]
     codes = files.lines(root / 'codes.txt')
+    if len(codes) > IGNORE:
+        raise InputError(f"{root / 'codes.txt'}: more than {IGNORE} classes")
     table = np.full(256, IGNORE, np.uint8)
     for value, name in enumerate(codes):
         table[value] = _merged(name, classes, root / 'codes.txt')
@@ -189,6 +191,7 @@ def _class_dict(path: Path) -> Dict[str, Tuple[int, int, int]]:
 def _rgb(parts: List[str], path: Path, line: str) -> Tuple[int, int, int]:
     try:
         red, green, blue = (int(part) for part in parts[:3])
+        bytes((red, green, blue))       # 0 to 255
     except ValueError:
         raise InputError(f"{path}: '{line[:80]}' names no colour") from None
     return red, green, blue

@@ -1,9 +1,8 @@
 """Cityscapes (Cordts et al., 2016): leftImg8bit with gtFine (or gtCoarse), nineteen evaluated classes."""
 
-import json
 from pathlib import Path
 import re
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 import cv2
 import numpy as np
@@ -11,6 +10,8 @@ import numpy as np
 from .. import licences
 from ..classes import IGNORE, ClassTable
 from ..errors import InputError
+from ..json_files import read_json
+from ..picture_files import MAX_PIXELS, MAX_SIDE
 from . import files
 from .sample import Dataset, Sample
 
@@ -19,7 +20,7 @@ RATE_HZ = 17.0          # of the videos that the frame numbers count
 _NAME = re.compile(r'^([A-Za-z-]+)_(\d{6})_(\d{6})_leftImg8bit$')
 _TRUTHS = ('gtFine', 'gtCoarse')
 _KINDS = ('labelIds.png', 'labelTrainIds.png', 'polygons.json')
-_MAX_JSON_BYTES = 64 << 20
+_MAX_DRAWN = 1 << 31        # pixels in all polygons' boxes
 
 # Names in polygon files that no evaluated class has, with their labelId (cityscapesscripts, labels.py).
 _OTHER_IDS: Dict[str, int] = {
@@ -136,13 +137,14 @@ def draw(path: Path, classes: ClassTable) -> Tuple[np.ndarray, np.ndarray]:
     """
     ids = dict(zip(classes.names, classes.ids))
     counted = {name for name, has in zip(classes.names, classes.instances) if has} | set(_OTHER_INSTANCES)
-    data = _read_json(path)
+    data = read_json(path, 'polygon file')
     try:
         height, width = int(data['imgHeight']), int(data['imgWidth'])
-        if not (0 < height <= 1 << 14 and 0 < width <= 1 << 14):
+        if not (0 < height <= 1 << 14 and 0 < width <= 1 << 14 and height * width <= MAX_PIXELS):
             raise ValueError(f'image size {width}x{height}')
         values, instances = np.zeros((height, width), np.uint8), np.zeros((height, width), np.int32)
         numbers: Dict[str, int] = {}
+        drawn = 0
         for entry in data['objects']:
             name, polygon = str(entry['label']), np.array(entry['polygon'], np.float64)
             if entry.get('deleted', 0) or name == _NOT_DRAWN:
@@ -156,23 +158,12 @@ def draw(path: Path, classes: ClassTable) -> Tuple[np.ndarray, np.ndarray]:
             if name in counted and not group:
                 number = value * 1000 + numbers.get(name, 0)
                 numbers[name] = numbers.get(name, 0) + 1
-            corners = np.round(polygon.reshape(-1, 1, 2)).astype(np.int32)
+            corners = np.clip(np.round(polygon.reshape(-1, 1, 2)), -MAX_SIDE, 2 * MAX_SIDE).astype(np.int32)
+            drawn += int(np.prod(np.minimum(np.ptp(corners, axis=(0, 1)) + 1, (width, height))))
+            if drawn > _MAX_DRAWN or not np.isfinite(polygon).all():
+                raise ValueError('polygons over polygons, or corners that are nowhere')
             cv2.fillPoly(values, [corners], value)
             cv2.fillPoly(instances, [corners], number)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise InputError(f'{path}: no polygon file of Cityscapes ({error})') from None
     return values, instances
-
-
-def _read_json(path: Path) -> Dict[str, Any]:
-    try:
-        if path.stat().st_size > _MAX_JSON_BYTES:
-            raise InputError(f'{path}: over {_MAX_JSON_BYTES >> 20} MiB')
-        data = json.loads(path.read_text(encoding='utf-8'))
-    except OSError as error:
-        raise InputError(f'{path}: {error.strerror}') from None
-    except (ValueError, RecursionError) as error:
-        raise InputError(f'{path}: not JSON: {error}') from None
-    if not isinstance(data, dict):
-        raise InputError(f'{path}: no polygon file of Cityscapes')
-    return data

@@ -8,17 +8,18 @@ import zlib
 import cv2
 import numpy as np
 
+from .. import picture_files
 from ..errors import InputError
+from ..files import read_bytes
 
-IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.ppm', '.tif', '.tiff')
+IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff')
 _PNG = b'\x89PNG\r\n\x1a\n'
-_MAX_LIST_BYTES = 64 << 20
+_MAX_LIST_BYTES = 32 << 20
 
 
 def image(path: Path) -> np.ndarray:
     """Read an image file as (H, W, 3) uint8 RGB."""
-    decoded = _decode(path, _bytes(path), cv2.IMREAD_COLOR)
-    return cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)
+    return cv2.cvtColor(picture_files.read(path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
 
 
 def label(path: Path) -> np.ndarray:
@@ -26,13 +27,15 @@ def label(path: Path) -> np.ndarray:
 
     A palette PNG is read as its indices, not as its colours: that is how label files use palettes.
     """
-    data = _bytes(path)
+    data = read_bytes(path, picture_files.MAX_FILE_BYTES, 'image')
     depth = _palette_depth(data)
     if depth:
-        grey = _decode(path, _without_palette(data), cv2.IMREAD_UNCHANGED)
+        grey = _decode(path, _without_palette(data))
         return grey // (255 // ((1 << depth) - 1))      # fewer than 8 bits come stretched to 0..255
-    decoded = _decode(path, data, cv2.IMREAD_UNCHANGED)
+    decoded = _decode(path, data)
     if decoded.ndim == 2:
+        if decoded.dtype.kind not in 'ui' or decoded.max(initial=0) > 65535:
+            raise InputError(f'{path}: holds {decoded.dtype} that are no class numbers')
         return decoded
     if decoded.dtype != np.uint8:
         raise InputError(f'{path}: a label image has one channel or 8-bit colours, not {decoded.shape[2]} '
@@ -101,10 +104,9 @@ def check_size(image_path: Path, picture: np.ndarray, label_path: Path,
 
 def lines(path: Path) -> List[str]:
     """Return the non-empty lines of a text file."""
-    if path.is_file() and path.stat().st_size > _MAX_LIST_BYTES:
-        raise InputError(f'{path}: over {_MAX_LIST_BYTES >> 20} MiB, this is no list')
     try:
-        return [line.strip() for line in _bytes(path).decode('utf-8-sig').splitlines() if line.strip()]
+        text = read_bytes(path, _MAX_LIST_BYTES, 'list').decode('utf-8-sig')
+        return [line.strip() for line in text.splitlines() if line.strip()]
     except UnicodeDecodeError:
         raise InputError(f'{path}: no text') from None
 
@@ -135,21 +137,11 @@ def annotation(folder: Path, stem: str, image_path: Path) -> Path:
     return found
 
 
-def _bytes(path: Path) -> bytes:
+def _decode(path: Path, data: bytes) -> np.ndarray:
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f'{path}: {error.strerror}') from None
-
-
-def _decode(path: Path, data: bytes, flags: int) -> np.ndarray:
-    try:
-        decoded = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
-    except cv2.error:
-        decoded = None
-    if decoded is None:
-        raise InputError(f'{path}: damaged, or no image')
-    return decoded
+        return picture_files.decode(data, cv2.IMREAD_UNCHANGED, ('png', 'jpeg', 'tiff', 'bmp'))
+    except picture_files.ImageError as error:
+        raise InputError(f'{path}: {error}') from None
 
 
 def _palette_depth(data: bytes) -> int:

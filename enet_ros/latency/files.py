@@ -1,15 +1,13 @@
 """The files of a latency recording: rows, summary, histogram; and two recordings side by side."""
 
-import json
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 from ..errors import InputError
-from ..files import read_bytes
+from ..json_files import read_json
 from .rows import FrameRow, RowReader
 from .summary import summarise
 
-_MOST_BYTES = 16 << 20
 _COMPARED = ('frames_in', 'frames_segmented', 'frames_dropped', 'frames_missing', 'drop_share', 'rate_hz',
              'jitter_ms')
 _QUANTILES = ('p50', 'p90', 'p95', 'p99', 'p99.9', 'max')
@@ -29,12 +27,7 @@ def read_summary(path: Union[str, Path], camera_rate: Optional[float] = None) ->
         summary = summarise(rows, camera_rate)
         summary['torn_lines'] = torn
         return summary
-    try:
-        summary = json.loads(read_bytes(path, _MOST_BYTES, 'latency summary').decode('utf-8'))
-    except InputError:
-        raise
-    except (ValueError, RecursionError) as error:
-        raise InputError('{}: not JSON: {}'.format(path, ' '.join(str(error).split())[:200])) from None
+    summary = read_json(path, 'latency summary')
     if not isinstance(summary, dict) or not isinstance(summary.get('latency_ms'), dict):
         raise InputError(f'{path}: no latency summary (it has no latency_ms)')
     return summary

@@ -61,6 +61,8 @@ def parse_line(line: str) -> FrameRow:
     for key, value in row.items():
         if value and (key.endswith('_ns') or key == 'sequence'):
             numbers[key] = int(value)
+            if not -2**63 <= numbers[key] < 2**63:
+                raise ValueError('a number of over 64 bits')
     marks = {stage: numbers[stage + '_ns'] for stage in STAGES if stage + '_ns' in numbers}
     try:
         timing = FrameTiming(row['camera'], numbers['sequence'], numbers['stamp_ns'], row['outcome'], marks,

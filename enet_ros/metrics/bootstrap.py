@@ -18,6 +18,7 @@ from . import scores
 
 SEQUENCES_NEEDED = 10       # below this, blocks within the sequences are drawn
 MAX_BLOCK = 30              # frames: a second or two of video
+_MAX_BYTES = 256 << 20      # of the blocks of a result that is read
 BLOCKS_WANTED = 20
 MAX_KEPT = 1024             # blocks; beyond it neighbours are joined, which bounds memory
 
@@ -82,13 +83,16 @@ class BlockCounts:
     @classmethod
     def restore(cls, data: Sequence[Mapping[str, Any]]) -> 'BlockCounts':
         """Take blocks of `to_list` up again; InputError where they are none."""
-        made = cls()
+        made, size = cls(), 0
         try:
             for entry in data:
                 stamp = entry['stamp']
                 made.blocks.append(Block(
                     str(entry['sequence']), str(entry['name']), None if stamp is None else float(stamp),
                     int(entry['frames']), _unpack(entry['counts'])))
+                size += made.blocks[-1].counts.nbytes
+                if size > _MAX_BYTES:
+                    raise ValueError(f'more than {_MAX_BYTES >> 20} MiB of counts')
         except (KeyError, TypeError, ValueError, OverflowError, zlib.error) as error:
             raise InputError(f'these are no blocks of confusion counts: {error!r}') from None
         if len({block.counts.shape for block in made.blocks}) > 1:

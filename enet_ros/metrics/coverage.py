@@ -89,7 +89,7 @@ class Coverage:
                        int(data['truth_without_prediction']), int(data['prediction_without_truth']),
                        dict(data['matching']),
                        OrderedDict((str(p['text']), int(p['count'])) for p in data['problems']))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise InputError(f'{origin}: no result of an evaluation ({error!r})') from None
 
 

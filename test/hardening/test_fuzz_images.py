@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 
-from enet_ros import images
+from enet_ros import images, picture_files
 from enet_ros.images import ImageError, decode_compressed, encode_jpeg, encode_png, to_array
 
 _UINT32 = st.integers(0, 2**32 - 1)
@@ -86,12 +86,12 @@ def test_damaged_pictures(kind: str) -> None:
         for _ in range(chance.choice([1, 1, 3, 10])):
             broken[chance.randrange(2, len(broken))] = chance.randrange(256)
         # A size of its own making may be large, and merely costs the suite time.
-        if np.prod(images.picture_size(bytes(broken))) > 10**6:
+        if np.prod(picture_files.picture_size(bytes(broken))) > 10**6:
             continue
         picture = _decode(bytes(broken))
         if picture is not None:
             assert picture.dtype == np.uint8 and picture.shape[2] == 3
-            assert picture.shape[:2] == images.picture_size(bytes(broken))
+            assert picture.shape[:2] == picture_files.picture_size(bytes(broken))
 
 
 def test_a_picture_larger_than_any_camera_is_refused_unread() -> None:

@@ -34,7 +34,8 @@ import time
 from types import FrameType
 from typing import Any, Callable, List, Optional
 
-from ...errors import InputError
+from ...cli import EXIT_DEFECT, EXIT_INPUT, TRACEBACK, defect
+from ...errors import InputError, one_line
 from .fastdds import set_transport_profile
 from .shared_memory import sweep
 
@@ -92,8 +93,13 @@ def spin_main(create: Callable[[Stop], Any], args: Optional[List[str]] = None, d
         try:
             code = _spin(create, args, stop, notes)
         except InputError as error:
-            print(f'error: {_one_line(error)}', file=sys.stderr)
-            code = 2
+            print(f'error: {error}', file=sys.stderr)
+            code = EXIT_INPUT
+        except Exception as error:
+            if os.environ.get(TRACEBACK):
+                raise
+            print(f'error: {defect(error)}', file=sys.stderr)
+            code = EXIT_DEFECT
     if stop.exit_immediately:
         # The middleware's participant, with its shared memory, goes with the last reference to the node.
         gc.collect()
@@ -144,7 +150,7 @@ def _init(rclpy: Any, args: List[str], signals: Any) -> None:
         if not left:
             rclpy.init(args=args, signal_handler_options=signals)
     except Exception as error:  # rclpy's own classes differ between distributions
-        raise InputError(f'ROS arguments refused: {_one_line(error)}')
+        raise InputError(f'ROS arguments refused: {error}')
     if left:
         raise InputError(f'unknown argument {left[0]!r}: parameters go after --ros-args as -p NAME:=VALUE')
 
@@ -158,7 +164,7 @@ def _create(create: Callable[[Stop], Any], stop: Stop) -> Any:
     try:
         return create(stop)
     except bad as error:
-        raise InputError(f'parameter refused: {_one_line(error)}')
+        raise InputError(f'parameter refused: {error}')
 
 
 def _spin_until(stop: Stop, executor: Any, node: Any) -> None:
@@ -170,7 +176,7 @@ def _spin_until(stop: Stop, executor: Any, node: Any) -> None:
         except ExternalShutdownException:
             return
         except Exception as error:
-            node.get_logger().error(f'{type(error).__name__}: {_one_line(error)}')
+            node.get_logger().error(f'{type(error).__name__}: {one_line(str(error))}')
 
 
 def _shut_down(rclpy: Any, node: Any, executor: Any) -> None:
@@ -188,11 +194,6 @@ def _shut_down(rclpy: Any, node: Any, executor: Any) -> None:
 
 def _nothing() -> None:
     """Do nothing, but end the executor's wait."""
-
-
-def _one_line(error: BaseException) -> str:
-    """Return the error's text without line breaks."""
-    return ' '.join(str(error).split()) or type(error).__name__
 
 
 class _Signals:

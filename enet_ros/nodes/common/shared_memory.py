@@ -4,6 +4,7 @@ import fcntl
 import os
 from pathlib import Path
 import re
+import stat
 import time
 
 FOLDER = Path('/dev/shm')
@@ -33,10 +34,13 @@ def sweep(folder: Path = FOLDER, settled: float = SETTLED_SECONDS) -> int:
 
 def _is_dead(lock: Path, settled: float) -> bool:
     try:
-        status = lock.stat()
+        status = lock.lstat()
         if status.st_uid != os.getuid() or time.time() - status.st_mtime < settled:
             return False
-        with lock.open('rb') as file:
+        # A pipe or a link of that name, which others may put there, is neither waited for nor followed.
+        with os.fdopen(os.open(str(lock), os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW), 'rb') as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return False
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:     # held, or gone meanwhile
         return False
