@@ -96,6 +96,7 @@ def _parameter(data: Tensor, *_: Any) -> Tensor:
 
 _ALLOWED: Dict[Tuple[str, str], Callable] = {
     ('collections', 'OrderedDict'): _ordered,
+    ('torch._utils', '_rebuild_tensor'): _tensor,        # torch before 0.4
     ('torch._utils', '_rebuild_tensor_v2'): _tensor,
     ('torch._utils', '_rebuild_parameter'): _parameter,
     ('numpy.core.multiarray', 'scalar'): _scalar,

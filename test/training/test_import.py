@@ -77,6 +77,31 @@ def test_arrays_equal_torch_load(tmp_path: Path) -> None:
         assert np.array_equal(read['list'][0], [2, 3]) and read['list'][1:] == [1, 'x', None]
 
 
+class _OldTensor:
+    """Pickles as torch before 0.4 wrote a tensor."""
+
+    def __init__(self, tensor: torch.Tensor) -> None:
+        self.tensor = tensor
+
+    def __reduce__(self):
+        tensor = self.tensor
+        return torch._utils._rebuild_tensor, (tensor.storage(), tensor.storage_offset(), tuple(tensor.size()),
+                                              tensor.stride())
+
+
+@pytest.mark.filterwarnings('ignore:TypedStorage is deprecated')
+def test_checkpoints_of_2018_import(tmp_path: Path) -> None:
+    """Tensors as torch 0.3 wrote them, without counters of batches: the same arrays."""
+    state = {name: tensor for name, tensor in port.trained(12).state_dict().items()
+             if not name.endswith('num_batches_tracked')}
+    torch.save({'epoch': 10, 'state_dict': {name: _OldTensor(tensor) for name, tensor in state.items()}},
+               str(tmp_path / 'ENet'), _use_new_zipfile_serialization=False)
+    assert b'_rebuild_tensor\n' in (tmp_path / 'ENet').read_bytes()
+    old = pytorch_enet.convert(torch_file.load(tmp_path / 'ENet'), 'old')
+    new = pytorch_enet.convert({name: tensor.numpy() for name, tensor in state.items()}, 'new')
+    assert all(np.array_equal(old.arrays[name], new.arrays[name]) for name in new.arrays)
+
+
 class _Hostile:
     """Pickles to a call that leaves a file behind."""
 
