@@ -1,27 +1,17 @@
 """Segments a camera: ``ros2 launch enet_ros segment.launch.py image:=/camera/image_raw``."""
 
-from typing import Any, Dict, List
+import functools
+from typing import Any, Dict, List, Optional
 
 from launch import LaunchContext, LaunchDescription
-from launch.actions import (
-    DeclareLaunchArgument,
-    EmitEvent,
-    OpaqueFunction,
-    RegisterEventHandler,
-)
-from launch.conditions import IfCondition
-from launch.event_handlers import OnProcessExit
-from launch.events import Shutdown
-from launch.substitutions import LaunchConfiguration
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch_ros.actions import Node
-import yaml
 
+from enet_ros.nodes.common import launching
 from enet_ros.resources import find
 
 PARAMS_FILE = str(find('config', 'enet.yaml'))
 RVIZ_FILE = str(find('config', 'enet.rviz'))
-BAD_INPUT = 2           # exit code of a node that was given something impossible
-RESPAWN_DELAY = 1.0     # seconds
 
 ARGUMENTS = [
     DeclareLaunchArgument('image', default_value='image', description='topic of the camera images'),
@@ -61,78 +51,64 @@ ARGUMENTS = [
 
 
 def nodes(context: LaunchContext) -> List[Any]:
-    """Return the nodes that the arguments ask for."""
-    def given(name: str) -> str:
-        return LaunchConfiguration(name).perform(context).strip()
-
+    """Return the nodes that the arguments ask for; InputError names the argument that is wrong."""
+    given = functools.partial(launching.given, context)
+    cameras = launching.names(context, 'cameras')
     common: Dict[str, Any] = {'use_sim_time': given('use_sim_time') == 'true'}
     chosen: Dict[str, Any] = dict(common, autostart=given('autostart') == 'true')
     for name in ('weights', 'engine', 'image_transport'):
         if given(name):
             chosen[name] = given(name)
-    if given('overlay_alpha'):
-        chosen['overlay_alpha'] = float(given('overlay_alpha'))
-    cameras = camera_names(given('cameras'))
+    alpha = launching.number(context, 'overlay_alpha', 0.0, 1.0)
+    if alpha is not None:
+        chosen['overlay_alpha'] = alpha
     if cameras:
         chosen['cameras'] = cameras
+    node = functools.partial(Node, package='enet_ros', namespace=given('namespace'), output='screen')
+    files = [launching.file(context, 'params_file')]
 
-    segmentation = Node(
-        package='enet_ros', executable='segmentation_node', name='segmentation_node',
-        namespace=given('namespace'), output='screen', parameters=[given('params_file'), chosen],
-        remappings=[] if cameras else [('image', given('image'))],
+    def segmentation() -> Node:
         # It configures and activates itself, so that it comes back alike after a crash.
-        respawn=True, respawn_delay=RESPAWN_DELAY)
-    started = [segmentation, RegisterEventHandler(OnProcessExit(
-        target_action=segmentation, on_exit=end_where_input_is_bad))]
+        return node(executable='segmentation_node', name='segmentation_node', parameters=files + [chosen],
+                    remappings=[] if cameras else [('image', given('image'))])
+
+    started = launching.respawned(segmentation, 'segmentation_node')
     if given('source') not in ('', 'none'):
-        started += players(given, cameras, common)
+        rate = launching.number(context, 'rate', 0.0, 1000.0)
+        for index, camera in enumerate(cameras or [None]):
+            started += player(context, node, files, common, index, camera, rate or 0.0)
     if given('record_latency') not in ('', 'false'):
         recording = dict(common, cameras=cameras or [''])
         if given('record_latency') != 'true':
             recording['output'] = given('record_latency')
-        started.append(Node(
-            package='enet_ros', executable='latency_node', name='latency_node', namespace=given('namespace'),
-            output='screen', parameters=[given('params_file'), recording]))
+        started += launching.ending(node(
+            executable='latency_node', name='latency_node', parameters=files + [recording],
+            remappings=[] if cameras else [('image', given('image'))], **launching.PATIENCE),
+            'latency_node', failures=False)
+    if given('rviz') == 'true':
+        started.append(Node(package='rviz2', executable='rviz2', name='rviz2', arguments=['-d', RVIZ_FILE],
+                            namespace=given('namespace'), parameters=[common],
+                            remappings=[('/image', given('image'))]))
     return started
 
 
-def players(given: Any, cameras: List[str], common: Dict[str, Any]) -> List[Any]:
-    """Return a playback_node for each camera; the launch ends with the first source that ends."""
-    started: List[Any] = []
-    for index, camera in enumerate(cameras or ['']):
-        player = Node(
-            package='enet_ros', executable='playback_node', namespace=given('namespace'), output='screen',
-            name='playback_node' + ('_' + camera.replace('/', '_') if camera else ''),
-            parameters=[given('params_file'), dict(
-                common, source=given('source'), seed=index, clock=common['use_sim_time'] and index == 0,
-                image_transport=given('image_transport') or 'raw', rate=float(given('rate') or 0))],
-            remappings=[(name, camera + '/' + name) for name in ('image', 'camera_info', 'ground_truth')]
-            if camera else [('image', given('image'))])
-        started += [player, RegisterEventHandler(OnProcessExit(
-            target_action=player, on_exit=[EmitEvent(event=Shutdown(reason='the source has ended'))]))]
-    return started
-
-
-def camera_names(text: str) -> List[str]:
-    """Read '[front, rear]' or 'front,rear'."""
-    names = yaml.safe_load(text if text.startswith('[') else f'[{text}]')
-    return [str(name) for name in names if name]
-
-
-def end_where_input_is_bad(event: Any, context: LaunchContext) -> List[Any]:
-    """Shut down, instead of starting a node again and again that was given something impossible."""
-    if event.returncode == BAD_INPUT:
-        return [EmitEvent(event=Shutdown(reason='segmentation_node was given bad input, see above'))]
-    return []
+def player(context: LaunchContext, node: Any, files: List[str], common: Dict[str, Any], index: int,
+           camera: Optional[str], rate: float) -> List[Any]:
+    """Return the playback_node of a camera; the launch ends with the first source that ends."""
+    given = functools.partial(launching.given, context)
+    name = 'playback_node' + ('_' + camera.replace('/', '_') if camera else '')
+    image = given('image') if camera is None else camera + '/image'
+    played = node(
+        executable='playback_node', name=name,
+        parameters=files + [dict(common, source=given('source'), seed=index, rate=rate,
+                                 clock=common['use_sim_time'] and index == 0,
+                                 image_transport=given('image_transport') or 'raw',
+                                 wait_for_nodes=['segmentation_node'])],
+        remappings=[('image', image)] + [
+            (topic, launching.beside(image, topic)) for topic in ('camera_info', 'ground_truth')])
+    return launching.ending(played, name, 'the source has ended')
 
 
 def generate_launch_description() -> LaunchDescription:
     """Return the description that ros2 launch runs."""
-    return LaunchDescription(
-        ARGUMENTS
-        + [OpaqueFunction(function=nodes),
-           Node(package='rviz2', executable='rviz2', name='rviz2', arguments=['-d', RVIZ_FILE],
-                namespace=LaunchConfiguration('namespace'),
-                condition=IfCondition(LaunchConfiguration('rviz')),
-                parameters=[{'use_sim_time': LaunchConfiguration('use_sim_time')}],
-                remappings=[('/image', LaunchConfiguration('image'))])])
+    return LaunchDescription(ARGUMENTS + [OpaqueFunction(function=nodes)])

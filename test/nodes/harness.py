@@ -39,9 +39,9 @@ class Process:
     """A running executable of the package and what it has said so far."""
 
     def __init__(self, name: str, domain: int, parameters: Sequence[str] = (), remaps: Sequence[str] = (),
-                 env: Optional[Dict[str, str]] = None) -> None:
-        """Start ``python -m enet_ros <name>``; parameters as 'name:=value', remaps as 'from:=to'."""
-        arguments = [sys.executable, '-m', 'enet_ros', name, '--ros-args']
+                 env: Optional[Dict[str, str]] = None, command: Sequence[str] = ()) -> None:
+        """Start ``python -m enet_ros <name>`` or `command`; parameters 'name:=value', remaps 'from:=to'."""
+        arguments = list(command) or [sys.executable, '-m', 'enet_ros', name, '--ros-args']
         for parameter in parameters:
             arguments += ['-p', parameter]
         for remap in remaps:
@@ -70,10 +70,10 @@ class Process:
         with self._changed:
             return '\n'.join(self._said)
 
-    def wait_for(self, pattern: str, timeout: float = PATIENCE) -> str:
-        """Wait for a line that matches; AssertionError with all that was said where none comes."""
+    def wait_for(self, pattern: str, timeout: float = PATIENCE, count: int = 1) -> str:
+        """Wait for the count-th line that matches; AssertionError with all that was said where none comes."""
         def found() -> Optional[str]:
-            return next((line for line in self._said if re.search(pattern, line)), None)
+            return next(iter([line for line in self._said if re.search(pattern, line)][count - 1:]), None)
         with self._changed:
             self._changed.wait_for(lambda: found() or self.process.poll() is not None, timeout)
             line = found()

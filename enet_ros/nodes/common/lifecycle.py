@@ -60,7 +60,7 @@ class ManagedNode(LifecycleNode):
         if result != SUCCESS:
             self._told('clean up', self.release)
             return result
-        self.state = 'inactive'
+        self._enter('inactive', 'configured')
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -71,32 +71,34 @@ class ManagedNode(LifecycleNode):
             self._told('deactivate', self.deactivate)
             super().on_deactivate(state)
             return result
-        self.state = 'active'
+        self._enter('active', 'activated')
         return SUCCESS
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Run `deactivate`, then disable publishers."""
         result = self._told('deactivate', self.deactivate)
-        self.state = 'inactive'
+        self._enter('inactive', 'deactivated')
         super().on_deactivate(state)
         return result
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Run `release`."""
         super().on_cleanup(state)
-        self.state = 'unconfigured'
-        return self._told('clean up', self.release)
+        result = self._told('clean up', self.release)
+        self._enter('unconfigured', 'cleaned up')
+        return result
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Deactivate where active, release, and end the process: a finalized node serves nobody."""
         self._end()
+        self.get_logger().info('shut down')
         self.stop.request(0)
         return SUCCESS
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Release everything, so that the node can be configured again."""
         self._end()
-        self.state = 'unconfigured'
+        self._enter('unconfigured', 'released after an error')
         return SUCCESS
 
     def close(self) -> None:
@@ -109,6 +111,10 @@ class ManagedNode(LifecycleNode):
         if self.state != 'finalized':
             self._told('clean up', self.release)
         self.state = 'finalized'
+
+    def _enter(self, state: str, done: str) -> None:
+        self.state = state
+        self.get_logger().info(f'{done}: {state}')
 
     def _told(self, what: str, action: Callable[[], None]) -> TransitionCallbackReturn:
         try:

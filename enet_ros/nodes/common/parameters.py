@@ -1,12 +1,13 @@
 """A node's parameters as one table: declared with descriptors, checked at the start and when they change."""
 
+import difflib
 import math
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
 from rclpy.node import Node
 
-from ...errors import InputError
+from ...errors import InputError, one_line
 
 
 class Parameter(NamedTuple):
@@ -22,15 +23,22 @@ class Parameter(NamedTuple):
 
 
 Table = Mapping[str, Parameter]
+_OF_ROS = ('use_sim_time', 'start_type_description_service')   # every node has them
 
 
 def declare(node: Node, table: Table) -> Dict[str, Any]:
     """Declare every parameter and return the values.
 
     InputError names the parameter that is wrong and what it may be; rclpy's own exceptions for a value of
-    another type pass through.
+    another type pass through. Names that the node does not know are warned about: ROS drops them in silence.
     """
     values = {}
+    unknown = [name for name in getattr(node, '_parameter_overrides', ())
+               if name not in table and name not in _OF_ROS and not name.startswith('qos_overrides.')]
+    for name in unknown:
+        near = difflib.get_close_matches(name, table, 1)
+        node.get_logger().warning(f'there is no parameter {one_line(name, 100)}'
+                                  + (f'; is {near[0]} meant?' if near else ''))
     for name, parameter in table.items():
         values[name] = node.declare_parameter(name, parameter.default, _descriptor(parameter)).value
         wrong = problem(table, name, values[name])

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from typing import List
 
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
@@ -86,15 +87,27 @@ class PlaybackNode(Node):
             self._stop.request(code)
 
     def _wait_for_subscribers(self) -> bool:
-        wanted = ((self._image, self._settings['wait_for_subscribers']),
-                  (self._truth, self._settings['wait_for_truth_subscribers']))
-        self.get_logger().info('{}: {} frames at {:.1f} Hz; waiting for {} subscriber(s)'.format(
+        settings = self._settings
+        nodes = [name for name in settings['wait_for_nodes'] if name]
+        self.get_logger().info('{}: {} frames at {:.1f} Hz; waiting for {}'.format(
             self._source.name, 'many' if self._source.count is None else self._source.count, self._rate,
-            wanted[0][1]))
-        while any(publisher.get_subscription_count() < count for publisher, count in wanted):
+            ' and '.join(nodes) or f"{settings['wait_for_subscribers']} subscriber(s)"))
+        while not self._heard(nodes):
             if self._stop.wait(0.02):   # the graph tells nobody on Humble
                 return False
         return True
+
+    def _heard(self, nodes: List[str]) -> bool:
+        """Tell whether as many as wanted listen, and all of these nodes (relative to the own namespace)."""
+        wanted = ((self._image, self._settings['wait_for_subscribers']),
+                  (self._truth, self._settings['wait_for_truth_subscribers']))
+        if any(publisher.get_subscription_count() < count for publisher, count in wanted):
+            return False
+        infos = [info for publisher, _ in wanted if nodes
+                 for info in self.get_subscriptions_info_by_topic(publisher.topic_name)]
+        listening = {f"{info.node_namespace.rstrip('/')}/{info.node_name}" for info in infos}
+        own = self.get_namespace().rstrip('/')
+        return all((name if name.startswith('/') else f'{own}/{name}') in listening for name in nodes)
 
     def _play(self) -> None:
         settings = self._settings

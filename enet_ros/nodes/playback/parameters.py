@@ -32,6 +32,8 @@ PARAMETERS: Dict[str, Parameter] = {
     'wait_for_subscribers': Parameter(1, 'listeners that image must have before the first one is sent',
                                       (0, 1000)),
     'wait_for_truth_subscribers': Parameter(0, 'the same for ground_truth', (0, 1000)),
+    'wait_for_nodes': Parameter([''], 'nodes that must listen to image or ground_truth before the first '
+                                      'image is sent: a recorder alone starts nothing'),
     'seed': Parameter(0, 'which synthetic street', (0, 2 ** 31 - 1)),
 }
 

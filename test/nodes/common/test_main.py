@@ -34,8 +34,9 @@ def test_a_bad_parameter_is_one_line_and_code_2(domain_id: int, parameters: List
 
 
 def test_playback_refuses_what_it_cannot_play(domain_id: int, tmp_path: Path) -> None:
-    with Process('playback_node', domain_id, [f'source:={tmp_path}']) as process:
+    with Process('playback_node', domain_id, [f'source:={tmp_path}', 'pase:=step']) as process:
         assert process.ends() == 2
+        assert 'there is no parameter pase; is pace meant?' in process.said
         assert 'Traceback' not in process.said and str(tmp_path) in process.said
 
 
