@@ -160,7 +160,7 @@ def test_engine_that_raises_is_survived(bench: Bench) -> None:
 
     engine.labels = failing
     bench.send_until(lambda: min(bench.outcomes.get(name, 0) for name in ('engine_error', 'segmented')) >= 5)
-    camera = bench.node._cameras['camera'].record.snapshot(0)
+    camera = bench.node._cameras['camera'].statistics.snapshot(0)
     assert 'illegal memory access' in camera.last_error and '\n' not in camera.last_error
     engine.labels = real
     bench.until_labels()
