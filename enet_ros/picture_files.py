@@ -51,7 +51,8 @@ def decode(data: Any, flags: int, kinds: Sequence[str] = ('png', 'jpeg')) -> np.
     image = None
     if found and height and width:
         try:
-            image = cv2.imdecode(buffer, flags)
+            # Stored pixels: a camera's note to show them turned (EXIF) is not known to any label.
+            image = cv2.imdecode(buffer, flags | cv2.IMREAD_IGNORE_ORIENTATION)
         except cv2.error:
             pass
     if image is None:

@@ -1,5 +1,7 @@
 """Image messages against hand-written vectors: every encoding, padding, byte order, and what is refused."""
 
+import struct
+
 import cv2
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -7,7 +9,8 @@ import numpy as np
 import pytest
 
 from enet_ros import images, picture_files
-from enet_ros.images import ImageError, to_array
+from enet_ros.datasets import files
+from enet_ros.images import ImageError, decode_compressed, to_array
 
 RGB = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [10, 20, 30]]], np.uint8)
 
@@ -167,3 +170,14 @@ def test_a_picture_that_unpacks_to_gigabytes_is_refused_by_its_header():
         images.decode_compressed(huge, 'png')
     jpeg = images.encode_jpeg(np.zeros((48, 64, 3), np.uint8)).tobytes()
     assert picture_files.picture_size(jpeg) == (48, 64)
+
+
+def test_a_cameras_note_to_turn_the_picture_is_not_followed(tmp_path):
+    """EXIF orientation 6 (shown turned by 90 degrees): labels are drawn on the pixels as they are stored."""
+    picture = np.full((16, 32, 3), 90, np.uint8)
+    data = cv2.imencode('.jpg', picture)[1].tobytes()
+    exif = b'Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0'
+    data = data[:2] + b'\xff\xe1' + struct.pack('>H', len(exif) + 2) + exif + data[2:]
+    assert cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR).shape == (32, 16, 3)
+    (tmp_path / 'a.jpg').write_bytes(data)
+    assert decode_compressed(data)[0].shape == files.image(tmp_path / 'a.jpg').shape == (16, 32, 3)

@@ -6,8 +6,9 @@ from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Seq
 import cv2
 import numpy as np
 
-from ..classes import IGNORE, ClassTable
+from ..classes import ClassTable
 from ..datasets.camvid import sequence_and_stamp
+from ..datasets.label_files import strange_values
 from ..datasets.sample import Dataset
 from ..errors import InputError
 from .by_stamp import Stamp, TopicByStamp
@@ -42,9 +43,7 @@ class TopicTruth:
         self._by_stamp, self._plan, self._total, self.matching = by_stamp, plan, total, matching
         self._classes = classes
         self._table = classes.id_table() if label_ids else np.arange(256, dtype=np.uint8)
-        void = self._table >= len(classes)
-        void[[classes.ignore_id, IGNORE]] = False
-        self._odd = void.astype(np.uint8)
+        self._odd = strange_values(classes, 'labelIds' if label_ids else 'trainIds')
 
     def find(self, message: ImageMessage) -> Optional[Truth]:
         """Return the truth of a frame, None where there is none; InputError where it cannot be read."""

@@ -40,11 +40,7 @@ class Predictions:
             for name in names if name.lower().endswith('.png'))
         if not self._files:
             raise InputError(f'{folder}: no label images (*.png) there')
-        known = classes.ids + (classes.ignore_id,) if coding == 'labelIds' else range(len(classes))
-        self._strange = np.ones(256, np.uint8)
-        self._strange[list(known) + [IGNORE]] = 0
-        if coding == 'labelIds' and classes.name == 'cityscapes':
-            self._strange[:34] = 0      # ids that are not evaluated may be predicted: they are misses
+        self._strange = strange_values(classes, coding)
         self.strange: Dict[int, int] = {}
 
     def path(self, name: str) -> Path:
@@ -84,6 +80,16 @@ class Predictions:
         return ('predictions hold values that are no {} of {} ({}): counted as misses; '
                 'if they are {}, say --coding {}'.format(
                     self.coding, self.classes.name, ', '.join(map(str, values)), other, other))
+
+
+def strange_values(classes: ClassTable, coding: str) -> np.ndarray:
+    """Return for each value of a label file, (256,) uint8, whether it is none that the coding knows."""
+    known = classes.ids if coding == 'labelIds' else range(len(classes))
+    strange = np.ones(256, np.uint8)
+    strange[list(known) + [classes.ignore_id, IGNORE]] = 0
+    if coding == 'labelIds' and classes.name == 'cityscapes':
+        strange[:34] = 0        # ids that are not evaluated are legal; predicted, they are misses
+    return strange
 
 
 class Submission:

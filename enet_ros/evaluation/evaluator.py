@@ -15,10 +15,10 @@ from typing import Any, Dict, Mapping, Optional, Tuple
 import cv2
 import numpy as np
 
-from ..classes import ClassTable
+from ..classes import IGNORE, ClassTable
 from ..errors import InputError
 from ..metrics import bootstrap, scores
-from ..metrics.boundary import BoundaryCounts
+from ..metrics.boundary import DILATION, DILATIONS, BoundaryCounts
 from ..metrics.confusion import ConfusionMatrix
 from ..metrics.instance import CITYSCAPES_MEMBERS, CITYSCAPES_SIZES, InstanceCounts
 from ..metrics.temporal import TemporalConsistency
@@ -47,13 +47,15 @@ class Evaluator:
         self._prediction_lut, self._truth_lut = common.source[codes], common.target
         self.confusion = ConfusionMatrix(len(self.classes))
         self.blocks = bootstrap.BlockCounts()
-        self.boundary = BoundaryCounts(len(self.classes)) if boundary else None
+        dilation = DILATIONS.get(self.classes.name, DILATION)
+        self.boundary = BoundaryCounts(len(self.classes), dilation) if boundary else None
         self.temporal = TemporalConsistency(len(self.classes))
         cityscapes = true.name == 'cityscapes'
         self.instances = InstanceCounts(
             self.classes, self._prediction_lut, common.target[true.id_table()] if cityscapes else None,
             CITYSCAPES_MEMBERS if label_ids and cityscapes else None)
-        self.frames = 0
+        self.frames = self.pixels = 0
+        self._used = np.zeros(256, bool) if label_ids else None     # values that predictions held
         self.examples = Examples(examples)
         self._flow = flow
         self._last: Tuple[str, Optional[float]] = ('', None)
@@ -74,6 +76,9 @@ class Evaluator:
         truth = self._apply(self._truth_lut, truth)
         counts = self.confusion.update(prediction, truth)
         self.frames += 1
+        self.pixels += truth.size
+        if self._used is not None:
+            self._used |= cv2.calcHist([raw], [0], None, [256], [0, 256]).ravel() > 0
         self.blocks.add(sequence, counts, name, stamp)
         if self.boundary is not None:
             self.boundary.update(prediction, truth)
@@ -89,6 +94,14 @@ class Evaluator:
                 image: Optional[np.ndarray] = None) -> None:
         """Take a frame without truth: only its consistency with the frame before can be measured."""
         self._flips(self._apply(self._prediction_lut, prediction), None, image, sequence, stamp)
+
+    def suspicion(self) -> Optional[str]:
+        """Return what to tell where predictions said to be labelIds hold nothing but class indices."""
+        if self._used is None or self.predicted.ids == tuple(range(len(self.predicted))) or self._used[
+                len(self.predicted):IGNORE].any() or self._used[:len(self.predicted)].sum() < 2:
+            return None
+        return (f'predictions hold no value over {len(self.predicted) - 1}: if they are trainIds and not '
+                'labelIds, say --coding trainIds')
 
     def _flips(self, prediction: np.ndarray, truth: Optional[np.ndarray], image: Optional[Picture],
                sequence: str, stamp: Optional[float]) -> float:
@@ -119,6 +132,7 @@ class Evaluator:
             if getattr(self, name) is not None:
                 getattr(self, name).merge(getattr(other, name))
         self.frames += other.frames
+        self.pixels += other.pixels
         return self
 
     def result(self, absent: str = 'skip', resamples: int = 1000) -> Dict[str, Any]:
@@ -126,16 +140,19 @@ class Evaluator:
 
         Keys: those of `ConfusionMatrix.scores` and, where there is something to say, of
         `InstanceCounts.scores` (with `instance_sizes`, the averages that weigh: 'Cityscapes' for that
-        benchmark, or 'measured' in these frames), `BoundaryCounts.scores`; `frames_evaluated`, `coding`
-        (the tables of prediction, truth and scores), `intervals` (see bootstrap.intervals), `temporal`,
-        `confusion` ({'classes': ..., 'counts': ...}), `timeline` (IoU over time) and `parts` (what `restore`
-        reads).
+        benchmark, or 'measured' in these frames), `BoundaryCounts.scores`; `frames_evaluated`,
+        `unannotated` (the share of pixels without valid truth, which are not counted), `coding` (tables of
+        prediction, truth and scores), `intervals` (see bootstrap.intervals), `temporal`, `confusion`
+        ({'classes': ..., 'counts': ...}), `timeline` (IoU over time) and `parts` (what `restore` reads).
         """
-        result: Dict[str, Any] = {'frames_evaluated': self.frames}
+        annotated = int(self.confusion.counts.sum())
+        result: Dict[str, Any] = {
+            'frames_evaluated': self.frames,
+            'unannotated': 1 - annotated / self.pixels if self.pixels else float('nan')}
         result.update(self.confusion.scores(self.classes, absent))
         if self.boundary is not None:
             result.update(self.boundary.scores(self.classes))
-        if self.instances.count.any():
+        if self.instances.any:
             official = self.true.name == self.classes.name == 'cityscapes'
             result.update(self.instances.scores(CITYSCAPES_SIZES if official else None),
                           instance_sizes='Cityscapes' if official else 'measured')
@@ -154,9 +171,10 @@ class Evaluator:
     def to_dict(self) -> Dict[str, Any]:
         """Return what `restore` reads: all counts as plain types. The examples's pictures stay behind."""
         return {'version': 1, 'predicted': self.predicted.to_dict(), 'true': self.true.to_dict(),
-                'frames': self.frames, 'confusion': self.confusion.counts.tolist(),
+                'frames': self.frames, 'pixels': self.pixels, 'confusion': self.confusion.counts.tolist(),
                 'blocks': self.blocks.to_list(), 'instances': self.instances.to_dict(),
                 'boundary': None if self.boundary is None else self.boundary.counts.tolist(),
+                'boundary_dilation': None if self.boundary is None else self.boundary.dilation,
                 'temporal': [self.temporal.counts.tolist(), self.temporal.pairs.tolist()]}
 
     @classmethod
@@ -166,6 +184,7 @@ class Evaluator:
             evaluator = cls(ClassTable.from_dict(data['predicted']), ClassTable.from_dict(data['true']),
                         boundary=data['boundary'] is not None)
             evaluator.frames = int(data['frames'])
+            evaluator.pixels = int(data.get('pixels') or 0)     # 0: results of version 0.1 do not tell
             evaluator.confusion.merge(ConfusionMatrix.from_counts(data['confusion']))
             evaluator.blocks = bootstrap.BlockCounts.restore(data['blocks'])
             shape = evaluator.confusion.counts.shape
@@ -174,6 +193,7 @@ class Evaluator:
             evaluator.instances = InstanceCounts.restore(evaluator.classes, data['instances'])
             if evaluator.boundary is not None:
                 evaluator.boundary.counts[:] = data['boundary']
+                evaluator.boundary.dilation = float(data.get('boundary_dilation') or DILATION)
             evaluator.temporal.counts[:], evaluator.temporal.pairs[:] = data['temporal']
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise InputError(f'{origin}: no result of an evaluation that could be merged: {error}') from None

@@ -22,6 +22,7 @@ from ..bags.matching import Choice, Source
 from ..bags.reading import open_bag
 from ..classes import ClassTable
 from ..errors import InputError
+from ..geometry import fit
 from ..metrics.coverage import Coverage, Frame
 from ..metrics.percentiles import percentiles
 from .evaluator import Evaluator, FrameScore
@@ -100,6 +101,9 @@ def evaluate(frames: Iterable[Frame], predicted: ClassTable, true: ClassTable, s
             continue
         if score is not None and on_frame is not None:
             on_frame(score)
+    suspicion = outcome.evaluator.suspicion()
+    if suspicion:
+        coverage.tell(suspicion)
     return outcome
 
 
@@ -132,11 +136,11 @@ def _score(frame: Frame, prediction: np.ndarray, outcome: Evaluation) -> Optiona
 
 def _to_size_of(truth: np.ndarray, prediction: np.ndarray, coverage: Coverage) -> np.ndarray:
     (height, width), (rows, columns) = truth.shape, prediction.shape
-    sizes = f'labels are {columns}x{rows}, truth {width}x{height}'
+    sizes = f'labels are {rows}x{columns}, truth {height}x{width}'
     if abs(width * rows - height * columns) > 0.02 * width * rows:
         raise InputError(sizes + ': another shape, not scored')
     coverage.tell(sizes + ': labels brought to its size by nearest pixel')
-    return cv2.resize(prediction, (width, height), interpolation=cv2.INTER_NEAREST)
+    return fit(truth.shape, prediction.shape, 'stretch').to_image(prediction)
 
 
 def evaluate_dataset(dataset: Any, segmenter: Any = None,

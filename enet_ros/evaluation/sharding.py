@@ -8,6 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache
 import multiprocessing
+from pathlib import PurePath
 import signal
 import sys
 from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
@@ -119,6 +120,25 @@ def run_on_cluster(jobs: Sequence[Job], scheduler: str) -> Iterator[Part]:
     with client:
         for future in client.map(run, list(jobs), pure=False):
             yield future.result()
+
+
+def distinguish(evaluations: Sequence[Tuple[str, Evaluation]]) -> None:
+    """Keep apart what is to be merged: (origin, evaluation) pairs of several bags or earlier results.
+
+    Drives of one name that come from different bags are named by their bags. InputError where two hold the
+    same frame: it would count twice.
+    """
+    owners: Dict[str, str] = {}
+    met: Dict[Tuple[str, str, Optional[float]], str] = {}
+    for origin, evaluation in evaluations:
+        bag, blocks = str(evaluation.provenance.get('bag') or origin), evaluation.evaluator.blocks.blocks
+        for index, block in enumerate(blocks):
+            key = (block.sequence, block.name, block.stamp)
+            if block.name and met.setdefault(key, origin) != origin:
+                raise InputError(f'{origin} and {met[key]} both hold frame {block.name} of {block.sequence}: '
+                                 'it would count twice')
+            if owners.setdefault(block.sequence, bag) != bag and block.sequence == PurePath(bag).name:
+                blocks[index] = block._replace(sequence=bag)
 
 
 def merge(evaluations: Iterable[Evaluation]) -> Evaluation:

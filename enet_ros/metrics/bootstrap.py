@@ -17,9 +17,9 @@ from ..errors import InputError
 from . import scores
 
 SEQUENCES_NEEDED = 10       # below this, blocks within the sequences are drawn
-MAX_BLOCK = 30              # frames: a second or two of video
 _MAX_BYTES = 256 << 20      # of the blocks of a result that is read
-BLOCKS_WANTED = 20
+TIMES_CORRELATION = 4       # blocks are so many times longer than frames resemble each other ...
+MIN_BLOCKS = 8              # ... as long as that many are left
 MAX_KEPT = 1024             # blocks; beyond it neighbours are joined, which bounds memory
 
 
@@ -62,19 +62,62 @@ class BlockCounts:
         self._length = max(self._length, other._length)
         return self
 
-    def units(self) -> Tuple[str, np.ndarray]:
-        """Return what is resampled, 'sequence' or 'block of N frames', and its counts (N, C, C + 1)."""
-        sequences = dict.fromkeys(block.sequence for block in self.blocks)
-        if len(sequences) >= SEQUENCES_NEEDED:
+    @property
+    def sequences(self) -> int:
+        """Drives among the blocks."""
+        return len({block.sequence for block in self.blocks})
+
+    def correlation(self) -> float:
+        """Return over how many kept blocks neighbours resemble each other, 1 where they do not.
+
+        It is 1 + 2 (sum of autocorrelations) of each block's influence on the mean IoU.
+        """
+        if len(self.blocks) < 2:
+            return 1.0
+        counts = np.stack([block.counts for block in self.blocks])
+        found, union = scores.true_positives(counts), scores.unions(counts)
+        whole = union.sum(0)
+        influence = scores.average(scores.ratio(found - scores.ratio(found.sum(0), whole) * union, whole))
+        names = np.array([block.sequence for block in self.blocks])
+        power, time = np.dot(influence, influence), 1.0
+        for lag in range(1, len(influence)):
+            same = names[lag:] == names[:-lag]
+            if not power or 2 * (lag - 1) >= 5 * time:      # Sokal's window
+                break
+            time += 2 * np.dot(influence[lag:] * same, influence[:-lag]) / power
+        return max(1.0, float(time))
+
+    def length(self) -> Tuple[int, bool]:
+        """Return how many frames a drawn block should have, and whether as many were there."""
+        frames = sum(block.frames for block in self.blocks)
+        wanted = TIMES_CORRELATION * self.correlation() * frames / max(1, len(self.blocks))
+        most = max(1, frames // MIN_BLOCKS)
+        return min(int(np.ceil(wanted - 1e-9)), most), wanted <= most
+
+    def units(self, length: Optional[int] = None) -> Tuple[str, np.ndarray]:
+        """Return what is resampled, 'sequence' or 'block of N frames', and its counts (N, C, C + 1).
+
+        `length` is how many frames a block has; None: as long as the data ask for.
+        """
+        if self.sequences >= SEQUENCES_NEEDED:
             totals: Dict[str, Any] = {}
             for block in self.blocks:
                 totals[block.sequence] = totals.get(block.sequence, 0) + block.counts
             return 'sequence', np.stack(list(totals.values()))
-        frames = sum(block.frames for block in self.blocks)
-        length = max(1, min(MAX_BLOCK, frames // BLOCKS_WANTED))
+        length = length or self.length()[0]
         blocks = _coarsen(self.blocks, length)
         name = f'block of {max([length] + [block.frames for block in blocks])} frames'
         return name, np.stack([block.counts for block in blocks]) if blocks else np.zeros((0, 1, 2), np.int64)
+
+    def caution(self) -> Optional[str]:
+        """Return what a reader of the intervals must know; None where many drives were drawn."""
+        if self.sequences >= SEQUENCES_NEEDED:
+            return None
+        text = '{} drive{}: the intervals speak for these drives, not for others'.format(
+            self.sequences, '' if self.sequences == 1 else 's')
+        if self.blocks and not self.length()[1]:
+            text += '; frames resemble their neighbours for so long that they may be too narrow'
+        return text
 
     def to_list(self) -> List[Dict[str, Any]]:
         """Return what `restore` reads: plain types for JSON, the counts packed into text."""
@@ -104,12 +147,13 @@ def intervals(blocks: BlockCounts, names: Sequence[str], level: float = 0.95, re
               seed: int = 0) -> Dict[str, Any]:
     """Return percentile intervals of the main scores, as JSON-ready types.
 
-    Keys: `level`, `resamples`, `unit`, `units`, and [low, high] for `mean_iou`, `global_accuracy`,
-    `class_average_accuracy` and, by name, each `class_iou`. With fewer than two units nothing can be
-    resampled and the limits are NaN.
+    Keys: `level`, `resamples`, `unit`, `units`, `caution` (see `BlockCounts.caution`), and [low, high] for
+    `mean_iou`, `global_accuracy`, `class_average_accuracy` and, by name, each `class_iou`. With fewer than
+    two units nothing can be resampled and the limits are NaN.
     """
     unit, counts = blocks.units()
-    result: Dict[str, Any] = {'level': level, 'resamples': resamples, 'unit': unit, 'units': len(counts)}
+    result: Dict[str, Any] = {'level': level, 'resamples': resamples, 'unit': unit, 'units': len(counts),
+                              'caution': blocks.caution()}
     drawn = resample(counts, resamples, seed)
     whole: Dict[str, Callable[[np.ndarray], np.ndarray]] = {
         'mean_iou': scores.mean_iou,
@@ -126,11 +170,19 @@ def intervals(blocks: BlockCounts, names: Sequence[str], level: float = 0.95, re
 
 
 def resample(counts: np.ndarray, resamples: int, seed: int = 0) -> np.ndarray:
-    """Draw N units with replacement, `resamples` times: (N, C, C + 1) -> (resamples, C, C + 1) sums."""
+    """Draw units with replacement, `resamples` times: (N, C, C + 1) -> (resamples, C, C + 1) sums.
+
+    A little less than N are drawn, which widens a 95 % interval as Student's t with N - 1 degrees of freedom
+    does: few units tell little about how much they vary.
+    """
     units = len(counts)
     if not units:
         return np.zeros((resamples,) + counts.shape[1:], np.int64)
-    weights = np.random.RandomState(seed).multinomial(units, np.full(units, 1 / units), size=resamples)
+    freedom = max(1, units - 1)
+    # t / z at 97.5 % (Abramowitz and Stegun, 26.7.5).
+    wider = 1 + 4.8416 / (4 * freedom) + 138.24 / (96 * freedom ** 2)
+    draws = max(1, int(round(freedom / wider ** 2)))
+    weights = np.random.RandomState(seed).multinomial(draws, np.full(units, 1 / units), size=resamples)
     return np.einsum('ru,uij->rij', weights, counts)
 
 

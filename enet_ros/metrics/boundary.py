@@ -16,6 +16,7 @@ from . import scores
 from .confusion import pair_counts
 
 DILATION = 0.02     # of the image diagonal, the authors' choice
+DILATIONS = {'cityscapes': 0.005}   # of data sets whose images are large; the authors' choice there
 _OUTSIDE = 254      # beyond the border, a value that differs from the neighbour's
 
 
@@ -45,6 +46,8 @@ class BoundaryCounts:
         # Rows: common, truth, prediction. Columns: classes.
         self.counts = np.zeros((3, num_classes), np.int64)
         self._lut = np.minimum(np.arange(256), num_classes).astype(np.uint8)
+        # 255, what is not counted, absorbs any label by bitwise or.
+        self._void = np.where(np.arange(256) < num_classes, 0, 255).astype(np.uint8)
 
     def update(self, prediction: np.ndarray, truth: np.ndarray) -> None:
         """Count one image: (H, W) uint8 class indices; pixels whose truth is no class are not counted."""
@@ -55,8 +58,7 @@ class BoundaryCounts:
             return
         classes = self.counts.shape[1]
         width = distance(truth.shape, self.dilation)
-        # 255, what is not counted, absorbs any label by bitwise or.
-        void = cv2.compare(truth, classes - 1.0, cv2.CMP_GT)
+        void = cv2.LUT(truth, self._void)
         true = truth | interior(truth, width)
         predicted = prediction | interior(prediction, width) | void
         pairs = pair_counts(cv2.LUT(true, self._lut), cv2.LUT(predicted, self._lut), classes + 1)
@@ -66,6 +68,8 @@ class BoundaryCounts:
 
     def merge(self, other: 'BoundaryCounts') -> 'BoundaryCounts':
         """Add another part's counts to this one; return self."""
+        if other.dilation != self.dilation:
+            raise InputError(f'boundaries of width {self.dilation} and {other.dilation} cannot be merged')
         if other.counts.shape != self.counts.shape:
             raise InputError(f'boundary counts of {self.counts.shape[1]} and {other.counts.shape[1]} '
                              'classes cannot be merged')

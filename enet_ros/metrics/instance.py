@@ -58,6 +58,11 @@ class InstanceCounts:
         self.found = np.zeros(len(classes))
         self.found_category = np.zeros(len(classes))
 
+    @property
+    def any(self) -> bool:
+        """Whether frames with instance annotations were counted, be it that no instance was in them."""
+        return bool(self._matrix.counts.any())
+
     def update(self, prediction: np.ndarray, truth: np.ndarray, instances: np.ndarray) -> None:
         """Count one image.
 

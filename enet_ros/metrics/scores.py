@@ -45,8 +45,12 @@ def true_positives(counts: np.ndarray) -> np.ndarray:
 
 def class_iou(counts: np.ndarray) -> np.ndarray:
     """(..., C) intersection over union; void predictions are misses of the true class."""
-    found = true_positives(counts)
-    return ratio(found, counts.sum(-1) + counts[..., :-1].sum(-2) - found)
+    return ratio(true_positives(counts), unions(counts))
+
+
+def unions(counts: np.ndarray) -> np.ndarray:
+    """(..., C) pixels that are a class in truth, in the prediction, or in both."""
+    return counts.sum(-1) + counts[..., :-1].sum(-2) - true_positives(counts)
 
 
 def class_accuracy(counts: np.ndarray) -> np.ndarray:

@@ -101,8 +101,9 @@ def _provenance(result: Mapping[str, Any]) -> List[Any]:
         entries.append(('average instance sizes', result['instance_sizes']))
     intervals = result.get('intervals')
     if intervals:
-        entries.append(('intervals', '{:.0f} %, {} resamples of {} units ({})'.format(
-            100 * intervals['level'], intervals['resamples'], intervals['units'], intervals['unit'])))
+        entries.append(('intervals', '{:.0f} %, {} resamples of {} units ({}){}'.format(
+            100 * intervals['level'], intervals['resamples'], intervals['units'], intervals['unit'],
+            '; {}'.format(intervals['caution']) if intervals.get('caution') else '')))
     for name, value in (result.get('provenance') or {}).items():
         if isinstance(value, dict):
             value = ', '.join(f'{key} {entry}' for key, entry in value.items())

@@ -38,12 +38,14 @@ SUN_RGBD = PaperTable(
 def paper_table(result: Mapping[str, Any], name: str = 'this run') -> Optional[PaperTable]:
     """Return the paper's table for the coding that a result was scored in, with the result as last row.
 
-    None for a coding that the paper has no table for, for truth brought into another coding, and for the
-    synthetic street. `result` has the keys of `Evaluation.to_json`.
+    None for a coding that the paper has no table for, for truth brought into another coding, and for anything
+    but the test split of a data set, which is what the paper's numbers are of. `result` has the
+    keys of `Evaluation.to_json`.
     """
     coding = result['coding']['scores']
-    source = (result.get('provenance') or {}).get('source')
-    if result['coding']['truth'] != coding or str(source).startswith('synthetic'):
+    record = result.get('provenance') or {}
+    if (result['coding']['truth'] != coding or not result['frames_evaluated'] or record.get('split') != 'test'
+            or str(record.get('source')).startswith('synthetic')):
         return None
     if coding == 'cityscapes':
         table, values = CITYSCAPES, [result.get(key) for key in (

@@ -1,11 +1,13 @@
 """A result as a terminal shows it."""
 
+import math
 from typing import Any, List, Mapping
 
 from .tables import cell, headline, paper_table, percent, text_table
 
 REASONS = {'not_seen': 'image never met the segmentation node', 'label_lost': 'label lost on the way',
            'unknown': 'reason unknown'}
+MUCH_UNANNOTATED = 0.2      # beyond it, the score says little of the picture as a whole
 
 
 def summary(result: Mapping[str, Any]) -> str:
@@ -32,7 +34,8 @@ def _classes(result: Mapping[str, Any]) -> str:
 def _scores(result: Mapping[str, Any]) -> str:
     rows = [[name, cell(value), '{:.1f} .. {:.1f}'.format(*limits) if limits else '']
             for _, name, value, limits in headline(result)]
-    return text_table(['score, %', '', '95 % interval'], rows)
+    caution = (result.get('intervals') or {}).get('caution')
+    return text_table(['score, %', '', '95 % interval'], rows) + (f'\n({caution})' if caution else '')
 
 
 def coverage_lines(result: Mapping[str, Any]) -> List[str]:
@@ -49,6 +52,10 @@ def coverage_lines(result: Mapping[str, Any]) -> List[str]:
         if reasons:
             lines.append(text + ', '.join(f'{REASONS.get(reason, reason)}: {count}'
                                           for reason, count in sorted(reasons.items())))
+    unannotated = result.get('unannotated')
+    if unannotated is not None and not math.isnan(unannotated):
+        warning = 'warning: ' if unannotated > MUCH_UNANNOTATED else ''
+        lines.append(f'{warning}{100 * unannotated:.1f} % of the pixels are not annotated and not scored')
     for problem in result.get('problems') or ():
         times = ' ({} times)'.format(problem['count']) if problem['count'] > 1 else ''
         lines.append('note: ' + problem['text'] + times)

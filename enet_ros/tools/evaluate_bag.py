@@ -5,7 +5,7 @@ from contextlib import ExitStack
 import os
 from pathlib import Path
 import sys
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from .. import cli
 from ..bags.matching import Choice, frame_topic
@@ -67,8 +67,12 @@ def main(argv: Optional[List[str]] = None) -> int:
     beside = scoring.Beside(options)
     evaluations: List[Tuple[str, Evaluation]] = []
     failed: List[str] = []
+    _check_once(options.bags)
+    bags: Dict[str, Any] = {}
     for path in options.merge:
-        evaluations.append((path, Evaluation.from_json(read_json(path), path)))
+        data = read_json(path)
+        evaluations.append((path, Evaluation.from_json(data, path)))
+        bags[path] = data.get('bags')
     with ExitStack() as stack:
         on_frame = stack.enter_context(FrameCsv(options.csv)).write if options.csv else None
         for path in options.bags:
@@ -79,7 +83,8 @@ def main(argv: Optional[List[str]] = None) -> int:
                     raise
                 failed.append(str(error))
                 print(f'error: {error}', file=sys.stderr)
-    result, total = merged(evaluations, failed, options)
+    sharding.distinguish(evaluations)
+    result, total = merged(evaluations, bags, failed, options)
     scoring.publish(result, total.evaluator.examples, options, beside)
     return cli.EXIT_INPUT if failed else 0
 
@@ -107,6 +112,7 @@ def score(path: str, options: argparse.Namespace,
         for row in part.rows if on_frame else ():
             on_frame(row)
     outcome = sharding.merge(done)
+    outcome.provenance['bag'] = path
     coverage = outcome.coverage
     if not coverage.frames_evaluated:
         raise InputError('{}: no annotation met a frame: {} frames, {} annotations, matched by {}{}'.format(
@@ -130,17 +136,29 @@ def job(path: str, options: argparse.Namespace) -> sharding.Job:
                         options.csv is not None)
 
 
-def merged(evaluations: List[Tuple[str, Evaluation]], failed: List[str],
+def _check_once(bags: List[str]) -> None:
+    """InputError where one bag is named twice, be it by two names."""
+    real = [os.path.realpath(path) for path in bags]
+    for place, path in enumerate(real):
+        if path in real[:place]:
+            raise InputError(f'{bags[place]}: named twice, and would count twice')
+
+
+def merged(evaluations: List[Tuple[str, Evaluation]], known: Mapping[str, Any], failed: List[str],
            options: argparse.Namespace) -> Tuple[Dict[str, Any], Evaluation]:
-    """Return the JSON of all bags together, each bag's own numbers in `bags`, and the merged evaluation."""
-    bags = [dict(evaluation.coverage.to_dict(), bag=path, mean_iou=scores['mean_iou'],
-                 global_accuracy=scores['global_accuracy'])
-            for path, evaluation in evaluations
-            for scores in [evaluation.evaluator.confusion.scores(
-                evaluation.evaluator.classes, options.absent)]]
+    """Return the JSON of all bags together, each bag's own numbers in `bags`, and the merged evaluation.
+
+    `known` are the `bags` of earlier results, which name their own.
+    """
+    bags: List[Dict[str, Any]] = []
+    for path, evaluation in evaluations:
+        scores = evaluation.evaluator.confusion.scores(evaluation.evaluator.classes, options.absent)
+        bags += known.get(path) or [dict(
+            evaluation.coverage.to_dict(), bag=path, mean_iou=scores['mean_iou'],
+            global_accuracy=scores['global_accuracy'])]
     total = sharding.merge(evaluation for _, evaluation in evaluations)
     for problem in failed:
         total.coverage.tell(problem)
-    names = [path for path, _ in evaluations]
+    names = [str(bag['bag']) for bag in bags]
     total.provenance = dict(total.provenance, **provenance(bag=', '.join(names)))
     return dict(total.to_json(options.absent), bags=bags), total

@@ -128,7 +128,7 @@ def _samples(dataset: Dataset, frames: Optional[int], coverage: Coverage,
 
 def _sources(dataset: Dataset, options: argparse.Namespace) -> Dict[str, Any]:
     return {'source': '{} {}'.format(dataset.name, options.split or '(all frames)'),
-            'dataset': str(options.root)}
+            'dataset': str(options.root), 'split': options.split}
 
 
 def _positive(text: str) -> int:

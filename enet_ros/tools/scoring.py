@@ -23,7 +23,8 @@ def add_segmenting(parser: argparse.ArgumentParser) -> None:
     group.add_argument('--weights', default='camvid', help='a shipped name or a file')
     group.add_argument('--engine', default='auto', choices=ENGINES, help='what runs the network')
     group.add_argument('--precision', choices=PRECISIONS, help="arithmetic; None: the engine's choice")
-    group.add_argument('--input-size', type=size, metavar='HxW', help='network input; None: as trained')
+    group.add_argument('--input-size', type=size, metavar='HEIGHTxWIDTH',
+                       help='network input; None: as trained')
     group.add_argument('--resize', default='stretch', choices=RESIZE_MODES,
                        help='how an image of another shape meets the network')
     group.add_argument('--upsample', default='labels', choices=UPSAMPLING,

@@ -33,16 +33,16 @@ def predict(sample: Sample) -> np.ndarray:
 
 
 def write(path: Path, samples: Sequence[Sample], storage: str = 'mcap', labels: bool = True,
-          truth_of: Sequence[int] = None) -> Path:
+          truth_of: Sequence[int] = None, start: int = 0) -> Path:
     """Write images, truth (of some frames only) and predictions; return the bag's folder."""
     classes = ClassTable.load('camvid')
     with BagWriter(path, storage, describe('noise', classes)) as bag:
         for index, sample in enumerate(samples):
-            bag.image(IMAGE, stamp(index), 'camera', sample.image)
+            bag.image(IMAGE, start + stamp(index), 'camera', sample.image)
             if truth_of is None or index in truth_of:
-                bag.labels(TRUTH, stamp(index), 'camera', sample.label)
+                bag.labels(TRUTH, start + stamp(index), 'camera', sample.label)
             if labels:
-                bag.labels(LABELS, stamp(index), 'camera', predict(sample))
+                bag.labels(LABELS, start + stamp(index), 'camera', predict(sample))
     return path
 
 

@@ -222,7 +222,7 @@ def test_truth_of_another_size(tmp_path: Path, size, scored: int) -> None:
     assert outcome.coverage.frames_evaluated == scored
     assert outcome.coverage.dropped_by.get('refused', 0) == 3 - scored
     assert outcome.evaluator.confusion.counts.sum() == scored * size[0] * size[1]
-    assert any(f'truth {size[1]}x{size[0]}' in text for text in outcome.coverage.problems)
+    assert any(f'truth {size[0]}x{size[1]}' in text for text in outcome.coverage.problems)
 
 
 def test_truth_of_another_coding(tmp_path: Path) -> None:
@@ -234,6 +234,10 @@ def test_truth_of_another_coding(tmp_path: Path) -> None:
         bag.labels(bags.LABELS, 5, 'camera', labels)
     right = score(tmp_path / 'b', truth_ids=True)
     assert right.evaluator.confusion.counts.trace() == labels.size and not right.coverage.problems
+    with BagWriter(tmp_path / 'void', 'mcap', describe('cityscapes', table)) as bag:
+        bag.labels(bags.TRUTH, 5, 'camera', np.full((6, 8), 4, np.uint8))     # static: legal, not evaluated
+        bag.labels(bags.LABELS, 5, 'camera', labels)
+    assert not score(tmp_path / 'void', truth_ids=True).coverage.problems
     wrong = score(tmp_path / 'b')
     assert any('no class' in text for text in wrong.coverage.problems)
 

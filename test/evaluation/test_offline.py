@@ -10,8 +10,10 @@ from enet_ros.datasets.sample import Sample
 from enet_ros.errors import InputError
 from enet_ros.evaluation.offline import Coverage, Evaluation, Frame, evaluate, evaluate_dataset
 from enet_ros.evaluation.sharding import merge
-from enet_ros.json_files import write_json
+from enet_ros.geometry import fit
+from enet_ros.json_files import plain, write_json
 from enet_ros.metrics.confusion import ConfusionMatrix
+from enet_ros.reports.text import summary
 
 CLASSES = ClassTable.load('camvid')
 
@@ -57,6 +59,37 @@ def test_labels_of_a_smaller_camera_are_brought_to_the_truth() -> None:
     counts = outcome.evaluator.confusion.counts
     assert counts.trace() == counts.sum() == 3 * 12 * 16
     assert 'nearest pixel' in next(iter(outcome.coverage.problems))
+
+
+def test_perfect_labels_of_another_size_stay_perfect() -> None:
+    """Truth on 1280x960, seen by a camera of 480x360 pixels: its labels go back by pixel centres."""
+    small = np.random.RandomState(0).randint(0, 11, (9, 12)).astype(np.uint8)
+    truth = fit((24, 32), (9, 12), 'stretch').to_image(small)
+    outcome = evaluate([Frame('f', prediction=small, truth=truth)], CLASSES, CLASSES)
+    assert outcome.to_json()['global_accuracy'] == 1.0
+    assert 'labels are 9x12, truth 24x32' in next(iter(outcome.coverage.problems))
+
+
+def test_pixels_without_annotation_are_told() -> None:
+    """A third of each frame is void: the share stands in the result, through merging, and warns."""
+    frames = [frame._replace(truth=np.where(np.arange(6)[:, None] < 2, 255, frame.truth).astype(np.uint8))
+              for frame in _frames(4)]
+    outcome = evaluate(frames[:2], CLASSES, CLASSES)
+    outcome.merge(Evaluation.from_json(json.loads(json.dumps(
+        plain(evaluate(frames[2:], CLASSES, CLASSES).to_json())))))
+    assert outcome.to_json()['unannotated'] == pytest.approx(1 / 3)
+    assert 'warning: 33.3 % of the pixels are not annotated' in summary(outcome.to_json())
+
+
+def test_train_ids_said_to_be_label_ids_are_told() -> None:
+    """Class indices read as Cityscapes' own ids score next to nothing: that is not passed over."""
+    table = ClassTable.load('cityscapes')
+    truth = np.random.RandomState(0).randint(0, 19, (20, 30)).astype(np.uint8)
+    ids = np.array(table.ids, np.uint8)
+    for prediction, suspicious in ((truth, True), (ids[truth], False)):
+        coverage = evaluate([Frame('f', prediction=prediction, truth=truth)], table, table,
+                            label_ids=True).coverage
+        assert any('trainIds' in problem for problem in coverage.problems) == suspicious
 
 
 def test_predictions_that_are_missing_are_truth_without_prediction() -> None:

@@ -61,6 +61,16 @@ def test_width_is_two_percent_of_the_diagonal():
     assert (interior(np.zeros((40, 40), np.uint8), 3) == 0).sum() == 40 * 40 - 34 * 34     # the border counts
 
 
+@pytest.mark.parametrize('shape', [(1, 1), (1, 5), (5, 1), (4, 1), (2, 2)])
+def test_images_of_a_few_pixels(shape):
+    """A one-pixel image is all boundary; OpenCV takes some such arrays for scalars."""
+    counts = BoundaryCounts(len(CLASSES))
+    truth = np.full(shape, 255, np.uint8)
+    truth[0, 0] = 3
+    counts.update(np.full(shape, 3, np.uint8), truth)
+    assert counts.counts[:, 3].tolist() == [1, 1, 1] and counts.counts.sum() == 3
+
+
 def test_merge_and_sizes():
     whole, part, other = (BoundaryCounts(len(CLASSES)) for _ in range(3))
     for index in range(2):

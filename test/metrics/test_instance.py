@@ -11,6 +11,7 @@ import pytest
 
 from enet_ros.classes import ClassTable
 from enet_ros.errors import InputError
+from enet_ros.evaluation.evaluator import Evaluator
 from enet_ros.metrics.confusion import ConfusionMatrix
 from enet_ros.metrics.instance import CITYSCAPES_MEMBERS, CITYSCAPES_SIZES, InstanceCounts
 
@@ -154,6 +155,15 @@ def test_merged_parts_score_as_the_whole():
         merged.merge(InstanceCounts.restore(CLASSES, json.loads(json.dumps(part.to_dict()))))
     for key, value in merged.scores(CITYSCAPES_SIZES).items():
         same(value, whole.scores(CITYSCAPES_SIZES)[key])
+
+
+def test_instances_only_in_the_prediction(tmp_path):
+    """No object in truth, cars predicted: 0 and not absent, as officially."""
+    frame = (np.full((8, 8), 26, np.uint8), np.full((8, 8), 7, np.uint8), np.full((8, 8), 7, np.int32))
+    compare(tmp_path, [frame])
+    evaluator = Evaluator(CLASSES, CLASSES, label_ids=True)
+    evaluator.add(frame[0], CLASSES.id_table()[frame[1]], instances=frame[2])
+    assert evaluator.result()['class_iiou']['car'] == evaluator.result()['mean_class_iiou'] == 0.0
 
 
 def test_measured_sizes_weigh_instances_alike():

@@ -41,7 +41,7 @@ def frames(number, seed=0, noise=0.2, shape=(48, 64), classes=11):
 def evaluation(number=24, coverage=None, **options):
     coverage = coverage or Coverage()
     outcome = evaluate(frames(number, **options), CAMVID, CAMVID, coverage=coverage)
-    outcome.provenance = {'source': 'camvid val', 'command': 'enet_ros evaluate_dataset x',
+    outcome.provenance = {'source': 'camvid test', 'split': 'test', 'command': 'enet_ros evaluate_dataset x',
                           'weights': 'w', 'versions': {'enet_ros': '0.1.0'}}
     return outcome
 
@@ -227,6 +227,7 @@ def test_paper_tables_have_the_papers_columns(outcome):
         assert tables.paper_table(result) is None
         Page(html.render(result))
     assert tables.paper_table(dict(outcome.to_json(), provenance={'source': 'synthetic street'})) is None
+    assert tables.paper_table(dict(outcome.to_json(), provenance={'split': 'val'})) is None
 
 
 def test_error_map_shows_what_was_missed():

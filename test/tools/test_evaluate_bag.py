@@ -89,7 +89,7 @@ def test_parts_on_a_cluster_add_up(bag: Path, whole: dict, tmp_path: Path) -> No
 
 def test_several_bags_and_earlier_results_merge(bag: Path, whole: dict, tmp_path: Path) -> None:
     """Two bags at once, and two results later, are the same sum; each bag's own numbers stay visible."""
-    other = bags.write(tmp_path / 'other', bags.pictures(7, seed=5))
+    other = bags.write(tmp_path / 'other', bags.pictures(7, seed=5), start=10**12)
     both = run(tmp_path, bag, other, *PREDICTIONS, name='both')
     run(tmp_path, bag, *PREDICTIONS, name='a')
     run(tmp_path, other, *PREDICTIONS, name='b')
@@ -99,6 +99,29 @@ def test_several_bags_and_earlier_results_merge(bag: Path, whole: dict, tmp_path
     assert both['bags'][0]['mean_iou'] == whole['mean_iou']
     total = np.array(both['confusion']['counts']) - np.array(whole['confusion']['counts'])
     assert (total >= 0).all() and total.sum() > 0
+
+
+def test_nothing_is_counted_twice(bag: Path, tmp_path: Path, capsys) -> None:
+    """One bag by two names, one result twice, and a bag beside its own result are refused."""
+    run(tmp_path, bag, *PREDICTIONS, name='a')
+    shutil.copy(str(tmp_path / 'a.json'), str(tmp_path / 'copy.json'))
+    (tmp_path / 'link').symlink_to(bag)
+    for arguments in ([bag, tmp_path / 'link'], ['--merge', tmp_path / 'a.json', tmp_path / 'copy.json'],
+                      [bag, '--merge', tmp_path / 'a.json']):
+        assert main([str(argument) for argument in arguments] + PREDICTIONS) == 2
+        assert 'count twice' in capsys.readouterr().err
+
+
+def test_bags_of_one_name_are_several_drives(tmp_path: Path) -> None:
+    """monday/drive and tuesday/drive are two drives; merged results list the bags, not the JSON files."""
+    for seed, day in enumerate(('monday', 'tuesday', 'friday')):
+        bags.write(tmp_path / day / 'drive', bags.pictures(9, seed=seed), start=seed * 10**12)
+    monday, tuesday, friday = (tmp_path / day / 'drive' for day in ('monday', 'tuesday', 'friday'))
+    run(tmp_path, monday, tuesday, *PREDICTIONS, name='two')
+    later = run(tmp_path, friday, *PREDICTIONS, '--merge', tmp_path / 'two.json', name='three')
+    assert len({point['sequence'] for point in later['timeline']}) == 3
+    assert [entry['bag'] for entry in later['bags']] == [str(monday), str(tuesday), str(friday)]
+    assert later['provenance']['bag'] == f'{monday}, {tuesday}, {friday}'
 
 
 def test_report_csv_and_comparison(bag: Path, tmp_path: Path, capsys) -> None:
