@@ -1,5 +1,6 @@
 """When a frame passed each stage, and how that crosses a topic as key-value pairs."""
 
+from itertools import islice
 import time
 from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
 
@@ -9,6 +10,8 @@ from .errors import InputError
 STAGES = ('received', 'taken', 'decoded', 'preprocessed', 'inferred', 'postprocessed', 'published')
 SEGMENTED = 'segmented'
 DROP_REASONS = ('superseded', 'rate_limited', 'refused', 'engine_error', 'no_listener', 'shutdown')
+
+_LONGEST_NAME, _MOST_ITEMS = 256, 32
 
 # time.monotonic_ns came with Python 3.7; the robot has 3.6.
 monotonic_ns = getattr(time, 'monotonic_ns', None) or (lambda: int(time.monotonic() * 1e9))
@@ -52,11 +55,23 @@ class FrameTiming(NamedTuple):
 
     @classmethod
     def from_items(cls, camera: str, outcome: str, items: Iterable[Tuple[str, str]]) -> 'FrameTiming':
-        """Rebuild a record; InputError where a pair is missing or is no whole number."""
+        """Rebuild a record that anybody may have sent; InputError where a pair is missing or out of range."""
         try:
-            values = {key: int(value) for key, value in items}
+            if outcome != SEGMENTED and outcome not in DROP_REASONS:
+                raise ValueError('no outcome of a frame')
+            if len(camera) > _LONGEST_NAME or not camera.isprintable():
+                raise ValueError('no name of a camera')
+            values = {key: _nanoseconds(value) for key, value in islice(items, _MOST_ITEMS)}
             marks = {stage: values[stage + '_ns'] for stage in STAGES if stage + '_ns' in values}
             return cls(camera, values['sequence'], values['stamp_ns'], outcome, marks,
                        values['received_ros_ns'], values.get('published_ros_ns'))
         except (KeyError, ValueError, TypeError) as error:
-            raise InputError(f'timing of camera {camera!r} cannot be read: {error!r}') from None
+            raise InputError(f'timing of camera {camera[:40]!r} cannot be read: '
+                             f'{repr(error)[:80]!r}') from None
+
+
+def _nanoseconds(text: str) -> int:
+    value = int(text[:20])
+    if not 0 <= value < 2**63:
+        raise ValueError('a number out of range')
+    return value

@@ -3,6 +3,7 @@
 from collections import deque
 from typing import Deque, Dict, List, NamedTuple, Optional
 
+from ..errors import InputError
 from ..timing import SEGMENTED, FrameTiming
 from .rows import FrameRow
 from .stamp_checks import StampCheck
@@ -10,6 +11,8 @@ from .stamp_checks import StampCheck
 # The timing of a dropped frame overtakes that of the frame still being inferred: a camera that is
 # met for the first time is given the chance to tell of that many earlier frames.
 _OVERTAKEN = 8
+MAX_CAMERAS = 64        # at once: whoever publishes timings may name as many as it likes
+VANISHED_NS = 60 * 10**9     # without a frame, after which a camera is forgotten
 
 
 class _Arrival(NamedTuple):
@@ -36,8 +39,14 @@ class FrameJoin:
         self.labels_without_timing = 0
 
     def timing(self, timing: FrameTiming, now_ns: int) -> List[FrameRow]:
-        """Take a frame's timing; return the rows that it completes. `now_ns` is monotonic."""
+        """Take a frame's timing; return the rows that it completes. `now_ns` is monotonic.
+
+        InputError where too many cameras send at once.
+        """
+        if timing.camera not in self._cameras and len(self._cameras) >= MAX_CAMERAS:
+            raise InputError(f'more than {MAX_CAMERAS} cameras at once: the others are not recorded')
         camera = self._camera(timing.camera)
+        camera.heard_ns = now_ns
         rows = camera.add(timing, now_ns)
         return rows + camera.release(now_ns, self._wait_ns)
 
@@ -54,11 +63,13 @@ class FrameJoin:
     def expire(self, now_ns: int) -> List[FrameRow]:
         """Stop waiting for what is overdue; to be called about once a second."""
         rows: List[FrameRow] = []
-        for camera in self._cameras.values():
+        for name, camera in list(self._cameras.items()):
             rows += camera.release(now_ns, self._wait_ns)
             # Twice the wait: a row may still be held back by an earlier one.
             self.labels_without_timing += _forget(camera.labels, now_ns - 2 * self._wait_ns)
             _forget(camera.images, now_ns - 2 * self._wait_ns)
+            if camera.idle and now_ns - camera.heard_ns > VANISHED_NS:
+                del self._cameras[name]
         return rows
 
     def flush(self) -> List[FrameRow]:
@@ -82,7 +93,13 @@ class _Camera:
         self._check = check
         self._pending: Dict[int, _Pending] = {}
         self._next: Optional[int] = None
+        self.heard_ns = 0           # monotonic, of the last timing
         self._received_ns = 0       # of the newest frame that became a row
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing of it is held."""
+        return not (self.labels or self.images or self._pending)
 
     def add(self, timing: FrameTiming, now_ns: int) -> List[FrameRow]:
         rows: List[FrameRow] = []

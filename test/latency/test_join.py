@@ -5,8 +5,9 @@ import random
 from latency_samples import EPOCH, MS, timing
 import pytest
 
+from enet_ros.errors import InputError
 from enet_ros.latency import stamp_checks
-from enet_ros.latency.join import FrameJoin
+from enet_ros.latency.join import MAX_CAMERAS, VANISHED_NS, FrameJoin
 
 SECOND = 10**9
 
@@ -103,5 +104,19 @@ def test_memory_is_bounded() -> None:
         join.image('front', index, index, index * 10 * MS)
     join.expire(100 * SECOND)
     assert join.labels_without_timing == 1000
-    camera = join._cameras['front']
-    assert not camera.labels and not camera.images
+    assert not join._cameras
+
+
+def test_cameras_that_vanished_are_forgotten() -> None:
+    """Whoever publishes timings may name as many cameras as it likes: memory does not grow with them."""
+    join, now_ns = FrameJoin(), 0
+    for number in range(MAX_CAMERAS):
+        join.timing(timing(0, 0.0, f'camera{number}', 'refused'), now_ns)
+    with pytest.raises(InputError, match='cameras at once'):
+        join.timing(timing(0, 0.0, 'another', 'refused'), now_ns)
+    join.expire(now_ns + VANISHED_NS // 2)
+    with pytest.raises(InputError, match='cameras at once'):
+        join.timing(timing(0, 0.0, 'another', 'refused'), now_ns)
+    join.expire(now_ns + VANISHED_NS + 10 * SECOND)
+    assert not join._cameras
+    join.timing(timing(0, 0.0, 'another', 'refused'), now_ns)

@@ -4,7 +4,12 @@ import re
 import time
 from typing import Any, Callable, Dict, List
 
+from ...errors import one_line
+
 REPEAT_SECONDS = 60.0
+MAX_KINDS = 50      # told in REPEAT_SECONDS: hostile senders invent kinds without end
+# What differs within a kind: numbers, and what a sender wrote, which stands in quotes (of Python's repr).
+_VARYING = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|\d+""")
 
 
 class ThrottledLogger:
@@ -17,7 +22,7 @@ class ThrottledLogger:
         self._told: Dict[str, List[float]] = {}
 
     def warn(self, text: str, kind: str = '') -> None:
-        """Log a warning; texts that differ only in numbers are one kind unless `kind` says otherwise."""
+        """Log a warning; texts that differ in numbers and quotes only, or have one `kind`, are one kind."""
         news = self._news(text, kind)
         if news:
             self._logger.warning(news)
@@ -30,15 +35,17 @@ class ThrottledLogger:
 
     def _news(self, text: str, kind: str) -> str:
         """Return the line to log; empty where it was said less than a minute ago."""
-        text = ' '.join(text.split())
-        key = kind or re.sub(r'\d+', '#', text)[:200]
+        text = one_line(text)
+        key = kind or _VARYING.sub('#', text)[:200]
         now = self._clock()
+        if key not in self._told and len(self._told) >= MAX_KINDS:
+            self._told = {key: told for key, told in self._told.items() if now - told[0] < REPEAT_SECONDS}
+            if len(self._told) >= MAX_KINDS:
+                key, text = '', f'more than {MAX_KINDS} kinds of problems in a minute, among them: {text}'
         told = self._told.get(key)
         if told is not None and now - told[0] < REPEAT_SECONDS:
             told[1] += 1
             return ''
-        if len(self._told) >= 1000:     # hostile input invents kinds without end
-            self._told.clear()
         repeated = f' ({int(told[1])} more times in between)' if told and told[1] else ''
         self._told[key] = [now, 0]
         return text + repeated

@@ -100,7 +100,7 @@ class EvaluationNode(Node):
             self._live.refuse(topic + '_unreadable')
             self._log.warn(f'{topic}: {error}')
             return
-        stamp_ns, frame_id = stamp_of(message), message.header.frame_id
+        stamp_ns, frame_id = stamp_of(message), message.header.frame_id[:256]
         if topic == 'labels':
             self._truth_from_folder(stamp_ns, frame_id)
         frame: Optional[FrameScore] = receive(stamp_ns, labels, frame_id)
@@ -213,7 +213,7 @@ class EvaluationNode(Node):
 def _mask(message: Image) -> np.ndarray:
     """(H, W) uint8 labels of a mono8 or 8UC1 message; InputError for anything else."""
     if message.encoding not in MASKS:
-        raise InputError(f"encoding is '{message.encoding}': label images are mono8 or 8UC1")
+        raise InputError(f'encoding is {message.encoding[:40]!r}: label images are mono8 or 8UC1')
     # Three equal channels come back, after every length was checked.
     image, _ = to_array(message.data, message.height, message.width, message.encoding, message.step)
     return np.ascontiguousarray(image[..., 0])

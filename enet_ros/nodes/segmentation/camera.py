@@ -6,6 +6,7 @@ import numpy as np
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import CompressedImage, Image
 
+from ...errors import one_line
 from ...images import decode_compressed, to_array
 from ...overlay import Overlay
 from ...segmenter import Segmenter
@@ -102,7 +103,7 @@ class Camera:
                         bool(message.is_bigendian))
 
     def _refuse(self, frame: Frame, marks: Dict[str, int], error: Exception) -> None:
-        text = '{}: image refused: {}'.format(self.subscription.topic, ' '.join(str(error).split()))
+        text = f'{self.subscription.topic}: image refused: {one_line(str(error))}'
         self._log.warn(text)
         self.drop(frame, 'refused', marks, text)
 
