@@ -102,7 +102,7 @@ def _named(error: OSError) -> str:
 
 def progress(items: Iterable[T], description: str, total: Optional[int] = None,
              unit: str = 'frame') -> Iterator[T]:
-    """Iterate with a progress bar on stderr: rate and time left; sparse lines where it is no terminal."""
+    """Iterate with a progress bar on stderr: rate and time left; a line now and then without a terminal."""
     from tqdm import tqdm
     terminal = sys.stderr.isatty()
     return iter(tqdm(items, desc=description, total=total, unit=unit, dynamic_ncols=True,

@@ -43,7 +43,7 @@ def find(kind: str, name: str) -> Path:
     folder = root(kind)
     path = folder / name
     if '..' in Path(name).parts or Path(name).is_absolute():
-        raise InputError(f'{name!r} is no file inside {folder}')
+        raise InputError(f'{name!r} is not a file inside {folder}')
     if not path.is_file():
         there = sorted(entry.name for entry in path.parent.glob('*')) if path.parent.is_dir() else []
         raise InputError('{} does not exist; there is: {}'.format(path, ', '.join(there) or 'nothing'))

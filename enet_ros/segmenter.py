@@ -76,7 +76,7 @@ class Segmenter:
         if ego_mask is not None and not isinstance(ego_mask, np.ndarray):
             ego_mask = read_mask(ego_mask)
         if output_classes is not None:
-            _group_table(output_classes, checkpoint.classes)    # tell before an engine is built
+            _group_table(output_classes, checkpoint.classes)    # refuse before an engine is built
         opened = open_engine(checkpoint, engine, precision, input_size, **engine_options)
         return cls(opened, checkpoint.classes, resize, upsample, output_classes, ego_mask, checkpoint)
 
@@ -149,6 +149,6 @@ def _group_table(output: ClassTable, network: ClassTable) -> np.ndarray:
     """Look-up table (256,) network label -> output label; InputError where the file maps nothing of it."""
     common = network.mapping_to(output)
     if common.classes is not output and common.classes != output:
-        raise InputError(f"output classes '{output.name}' map no classes of '{network.name}'; add "
+        raise InputError(f"output classes '{output.name}' maps no class of '{network.name}'; add "
                          f'`mappings: {{{network.name}: {{Road: drivable, ...}}}}`')
     return common.source

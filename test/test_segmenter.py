@@ -141,7 +141,7 @@ def test_ego_mask_and_output_classes(camvid_classes, tmp_path):
     ({'input_size': (361, 640)}, 'input size 361x640: height and width are multiples of 8'),
     ({'threads': 0}, 'threads is 0'),
     ({'ego_mask': 'nowhere.png'}, 'ego_mask nowhere.png'),
-    ({'output_classes': 'cityscapes'}, "'cityscapes' map no classes of 'camvid'"),
+    ({'output_classes': 'cityscapes'}, "'cityscapes' maps no class of 'camvid'"),
     ({'engine': 'torch', 'precision': 'fp16'}, 'not fp16'),
 ])
 def test_wrong_options_are_told_in_one_line(random_checkpoint, options, message):

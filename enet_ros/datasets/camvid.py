@@ -33,7 +33,7 @@ class CamVid(Dataset):
         self.split = split
         self.layout = layout or recognise(root)
         if self.layout not in camvid_layouts.LAYOUTS:
-            raise InputError('{}: no layout of CamVid; known: {}'.format(
+            raise InputError('{}: not a layout of CamVid; known are: {}'.format(
                 root if self.layout is None else self.layout, ', '.join(camvid_layouts.LAYOUTS)))
         if split is not None and split not in camvid_layouts.SPLITS:
             raise InputError("{}: split '{}' does not exist; there are: {}".format(

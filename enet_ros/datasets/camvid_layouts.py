@@ -102,7 +102,7 @@ def _listed(root: Path, split: str, listed: Path, line: str) -> Pair:
     """Read one line 'image annotation'; of both paths only the file's name holds on another machine."""
     parts = line.split()
     if len(parts) != 2:
-        raise InputError(f"{listed}: '{line[:80]}' is no line of an image and an annotation")
+        raise InputError(f"{listed}: '{line[:80]}' does not name an image and an annotation")
     image, label = (PurePosixPath(part.replace('\\', '/')).name for part in parts)
     return Pair(root / split / image, root / (split + 'annot') / label)
 

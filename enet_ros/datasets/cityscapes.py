@@ -152,7 +152,7 @@ def draw(path: Path, classes: ClassTable) -> Tuple[np.ndarray, np.ndarray]:
             group = name not in _OTHER_IDS and name.endswith('group')
             name = name[:-5] if group else name
             if name not in ids and name not in _OTHER_IDS:
-                raise ValueError(f"object '{name}' is no class of Cityscapes")
+                raise ValueError(f"object '{name}' is not a class of Cityscapes")
             value = ids.get(name, _OTHER_IDS.get(name, 0))
             number = 0
             if name in counted and not group:

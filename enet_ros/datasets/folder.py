@@ -100,5 +100,5 @@ def _listed(images: List[Path], listed: Path) -> List[Path]:
     wanted = {Path(line.split()[0]).stem for line in files.lines(listed)}
     missing = wanted - {path.stem for path in images}
     if missing:
-        raise InputError(f'{listed}: names {sorted(missing)[0]}, which is no image there')
+        raise InputError(f'{listed}: names {sorted(missing)[0]}, which is not an image there')
     return [path for path in images if path.stem in wanted]

@@ -73,7 +73,7 @@ class Predictions:
         return values
 
     def complaint(self) -> Optional[str]:
-        """Return what to tell of values that were no class; None where there were none."""
+        """Return a line about values that were not a class; None where there were none."""
         if not self.strange:
             return None
         values, other = sorted(self.strange)[:5], CODINGS[1 - CODINGS.index(self.coding)]

@@ -15,7 +15,7 @@ class Sample(NamedTuple):
     annotation. `instances` is (H, W) int32, 0 where no instance is, one number per object elsewhere;
     None where the data set has none.
     `sequence` names the drive that the frame belongs to and `stamp` is its time in that drive in
-    seconds, where the data set tells it.
+    seconds, where the data set has it.
     """
 
     name: str

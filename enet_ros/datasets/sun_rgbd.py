@@ -42,7 +42,7 @@ class SunRGBD(Dataset):
             raise InputError("{}: split '{}' does not exist; there are: {}".format(
                 root, split, ', '.join(SPLITS)))
         if self.layout not in _LAYOUTS:
-            raise InputError('{}: no layout of SUN RGB-D; known: {}'.format(
+            raise InputError('{}: not a layout of SUN RGB-D; known are: {}'.format(
                 root if self.layout is None else self.layout, ', '.join(_LAYOUTS)))
         self._pairs: List[Pair] = []
         for name in [split] if split else SPLITS:

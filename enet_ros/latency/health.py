@@ -1,4 +1,4 @@
-"""What an operator is told about delay: one level, one sentence, and the figures."""
+"""The delay as an operator sees it: one level, one sentence, and the figures."""
 
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
@@ -40,11 +40,11 @@ def judge(window: Dict[str, Any], recording: Recording, limits: Limits) -> Healt
     """Judge a LatencyWindow's description and the recorder's state."""
     troubles = _recorder_troubles(recording, limits) + _delay_troubles(window, limits)
     level = max((level for level, _ in troubles), key=_RANK.index, default=OK)
-    told = [text for rank in (ERROR, WARN) for found, text in troubles if found == rank]
-    if not told:
+    findings = [text for rank in (ERROR, WARN) for found, text in troubles if found == rank]
+    if not findings:
         latency = window['latency_ms']
-        told = ['p50 {} ms, max {} ms'.format(_text(latency['p50']), _text(latency['max']))]
-    return Health(level, '; '.join(told), _values(window, recording))
+        findings = ['p50 {} ms, max {} ms'.format(_text(latency['p50']), _text(latency['max']))]
+    return Health(level, '; '.join(findings), _values(window, recording))
 
 
 def _recorder_troubles(recording: Recording, limits: Limits) -> List[Tuple[str, str]]:
@@ -81,12 +81,12 @@ def _values(window: Dict[str, Any], recording: Recording) -> Dict[str, str]:
                    'rate (Hz)': window['rate_hz'], 'frames': window['frames'],
                    'drop share': window['drop_share'], 'queue wait p50 (ms)': queue['p50'],
                    'queue wait p99 (ms)': queue['p99']})
-    told = {key: _text(value) for key, value in values.items()}
+    shown = {key: _text(value) for key, value in values.items()}
     for name in latency['insufficient']:
-        if f'latency {name} (ms)' in told:
-            told[f'latency {name} (ms)'] = 'insufficient samples'
-    told.update(recording=recording.path, rows=str(recording.written), **{'rows lost': str(recording.lost)})
-    return told
+        if f'latency {name} (ms)' in shown:
+            shown[f'latency {name} (ms)'] = 'insufficient samples'
+    shown.update(recording=recording.path, rows=str(recording.written), **{'rows lost': str(recording.lost)})
+    return shown
 
 
 def _text(value: Any) -> str:

@@ -18,7 +18,7 @@ def write_histograms(recording: Path, delays_ms: Mapping[str, Sequence[float]],
 
     With the hdrhistogram library: .hlog, a compressed log (microseconds, three digits) that merges
     with others. Without it: .hgrm, the exact percentile distribution of the first tag as text.
-    `span` is the recording's begin and end, seconds since the epoch. OSError.
+    `span` is when the recording began and ended, seconds since the epoch. OSError where it cannot be written.
     """
     try:
         from hdrh.histogram import HdrHistogram

@@ -9,7 +9,7 @@ from .rows import FrameRow
 from .stamp_checks import StampCheck
 
 # The timing of a dropped frame overtakes that of the frame still being inferred: a camera that is
-# met for the first time is given the chance to tell of that many earlier frames.
+# met for the first time may still report that many earlier frames.
 _OVERTAKEN = 8
 MAX_CAMERAS = 64        # at once: whoever publishes timings may name as many as it likes
 VANISHED_NS = 60 * 10**9     # without a frame, after which a camera is forgotten
@@ -107,7 +107,7 @@ class _Camera:
         if self._next is not None and timing.sequence < self._next:
             if received_ns <= self._received_ns:
                 return [self._row(_Pending(timing, now_ns), in_order=False)]
-            rows = self.release(None, 0)        # the numbers began anew: the node was restarted
+            rows = self.release(None, 0)        # the numbers restarted: so did the node
             self._next = None
         if self._next is None:
             self._next = max(0, timing.sequence - _OVERTAKEN)

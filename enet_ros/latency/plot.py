@@ -39,16 +39,16 @@ def _histogram(axes: Any, rows: Sequence[FrameRow], summary: Dict[str, Any]) -> 
     delays = [row.delay_ns / 1e6 for row in rows if row.delay_ns is not None]
     if delays:
         axes.hist(delays, bins=min(100, max(10, len(delays) // 5)), color='#2f6f9f')
-    told = summary['latency_ms']
+    percentiles = summary['latency_ms']
     for name, style in (('p50', '-'), ('p90', '--'), ('p99', ':')):
-        if told[name] is not None:
-            axes.axvline(told[name], color='#c0504d', linestyle=style,
-                         label=f'{name} {told[name]:.1f} ms')
+        if percentiles[name] is not None:
+            axes.axvline(percentiles[name], color='#c0504d', linestyle=style,
+                         label=f'{name} {percentiles[name]:.1f} ms')
     corrected = summary['latency_corrected_ms']
     if corrected['p99'] is not None:
         axes.axvline(corrected['p99'], color='#4d4d4d', linestyle=':',
                      label='p99 corrected {:.1f} ms'.format(corrected['p99']))
-    axes.set_xlabel('delay, ms ({} frames that got a label)'.format(told['count']))
+    axes.set_xlabel('delay, ms ({} frames that got a label)'.format(percentiles['count']))
     axes.set_ylabel('frames')
     _legend(axes)
 

@@ -12,16 +12,16 @@ from .summary import all_delays, summarise
 
 
 def write_report(recording: Path, camera_rate: Optional[float] = None, longest_gap: float = 10.0,
-                 plot: bool = True, **told: Any) -> Dict[str, Any]:
+                 plot: bool = True, **extra: Any) -> Dict[str, Any]:
     """Summarise a recording and write its JSON, histogram and plot beside it; return the summary.
 
     The JSON comes first, so that it stands even if drawing is cut short. What could not be written
-    is told in the summary's notes. `told` goes into the summary as it is. InputError where the
+    is listed in the summary's notes. `extra` is added to the summary as it is. InputError where the
     recording cannot be read or the JSON not written.
     """
     rows, torn = read_recording(recording)
     summary = summarise(rows, camera_rate, longest_gap)
-    summary.update(told, torn_lines=torn, recording=str(recording))
+    summary.update(extra, torn_lines=torn, recording=str(recording))
     write_json(recording.with_suffix('.json'), summary)
     delays = all_delays(rows, camera_rate, longest_gap)
     writers: Dict[str, Callable[[], Path]] = {

@@ -185,7 +185,7 @@ class RowReader:
         self.torn = 0
 
     def __iter__(self) -> Iterator[FrameRow]:
-        """Yield the rows; InputError where the file is missing or is no latency recording."""
+        """Yield the rows; InputError where the file is missing or is not a latency recording."""
         self.torn = 0
         try:
             with open_regular(self.path) as file:

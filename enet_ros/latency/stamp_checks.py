@@ -1,4 +1,4 @@
-"""Stamps that cannot be believed: delays measured against them are told apart, never mixed in."""
+"""Stamps that cannot be trusted: delays measured against them are kept apart from the others."""
 
 from typing import Optional
 

@@ -139,7 +139,7 @@ def _period(segments: List[List[int]]) -> Optional[float]:
 
 
 def _sequence_gaps(rows: List[FrameRow]) -> Tuple[int, int]:
-    """Return how many timings are missing from the numbering, and how often it began anew."""
+    """Return how many timings are missing from the numbering, and how often it restarted."""
     lost = restarts = 0
     for before, after in zip(rows, rows[1:]):
         step = after.timing.sequence - before.timing.sequence

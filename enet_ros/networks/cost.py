@@ -71,7 +71,7 @@ class NetworkCost(NamedTuple):
         return sum(layer.flops for layer in self.layers)
 
     def model_bytes(self, element_size: int = 2) -> int:
-        """Bytes of the learned parameters; fp16 (two bytes each) unless told otherwise."""
+        """Bytes of the learned parameters; fp16 (two bytes each) by default."""
         return self.parameters * element_size
 
     def bytes_moved(self, element_size: int = 4, fused: bool = True) -> int:

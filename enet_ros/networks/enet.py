@@ -119,7 +119,7 @@ class ENet(nn.Module):
         self.decoder = Decoder(num_classes, VARIANTS[variant], _DECODER_DROPOUT[variant])
 
     def forward(self, image: Tensor) -> Tensor:
-        """(N, 3, H, W) float -> (N, C, H, W) logits; ValueError where H or W is no multiple of 8."""
+        """(N, 3, H, W) float -> (N, C, H, W) logits; ValueError where H or W is not a multiple of 8."""
         check_size(image)
         return self.decoder(*self.encoder(image))
 

@@ -219,5 +219,5 @@ def _positive(kind: Callable[[str], Any]) -> Callable[[str], Any]:
         if not 0 < value < 1e6:
             raise argparse.ArgumentTypeError(f'{text} is not above zero')
         return value
-    parse.__name__ = kind.__name__      # argparse tells it
+    parse.__name__ = kind.__name__      # argparse shows it
     return parse

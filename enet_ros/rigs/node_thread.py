@@ -1,4 +1,4 @@
-"""A node inside a program that is none: spun by a thread of its own."""
+"""A node in a program that is not a node itself, spun by its own thread."""
 
 import threading
 
@@ -9,7 +9,7 @@ from rclpy.signals import SignalHandlerOptions
 
 
 class NodeThread:
-    """A plain node with its own context and thread; without signal handlers, Ctrl-C is the program's."""
+    """A plain node with its own context and thread; without signal handlers, so Ctrl-C is the program's."""
 
     def __init__(self, name: str) -> None:
         """Create `node`, to which subscriptions are added before `start`."""

@@ -6,18 +6,18 @@ import signal
 import subprocess
 import sys
 from types import TracebackType
-from typing import Any, Dict, List, NamedTuple, Optional, Type
+from typing import Dict, List, NamedTuple, Optional, Type
 
 from ..errors import InputError
 
-PATIENCE = 20.0     # seconds that a process has for its last words
+PATIENCE = 20.0     # seconds that a process has to end by itself
 
 
 def isolate() -> None:
     """Let this process and those it starts find the package, and speak ROS to this machine only.
 
-    A ROS_DOMAIN_ID that is not set is taken by this process's number, so that two runs on one machine do
-    not hear each other.
+    Without a ROS_DOMAIN_ID, one is derived from the process id, so that two runs on one machine do not
+    hear each other.
     """
     package = str(Path(__file__).resolve().parents[2])
     paths = os.environ.get('PYTHONPATH', '').split(os.pathsep)
@@ -55,15 +55,14 @@ class Child:
 
     def usage(self) -> Optional[Usage]:
         """Return what the process holds now; None once it has ended."""
+        import psutil
         try:
-            text = Path(f'/proc/{self.pid}/status').read_text()
-        except OSError:
+            process = psutil.Process(self.pid)
+            memory = process.memory_info()
+            # Without what is shared: that grows with each page of the middleware's segment touched once.
+            return Usage((memory.rss - memory.shared) / 2 ** 20, process.num_threads())
+        except psutil.Error:
             return None
-        fields: Dict[str, Any] = dict(line.split(':', 1) for line in text.splitlines() if ':' in line)
-        if 'RssAnon' not in fields:
-            return None
-        # Not VmRSS: it grows with every page of the middleware's shared segment that is touched once.
-        return Usage(int(fields['RssAnon'].split()[0]) / 1024, int(fields['Threads']))
 
     def end(self, how: int = signal.SIGINT, patience: float = 30.0) -> int:
         """Send a signal and wait; killed after `patience` seconds. Return the exit code."""
@@ -89,7 +88,7 @@ class Processes:
     def __init__(self, logs: Path) -> None:
         """Keep what each says in `logs`/<name>.log; InputError where that cannot be written."""
         self.logs = logs
-        self._children = {}  # type: Dict[str, Child]
+        self._children: Dict[str, Child] = {}
         try:
             logs.mkdir(parents=True, exist_ok=True)
             for old in logs.glob('*.log'):

@@ -1,4 +1,4 @@
-"""What a segmentation node does, seen from outside: is it there, how far is it, what does it publish."""
+"""A segmentation node seen from outside: whether it runs, what it has done, what it publishes."""
 
 import threading
 from typing import Callable, Dict, Optional, Tuple
@@ -10,7 +10,7 @@ from ..images import to_array
 from ..timing import SEGMENTED
 from .node_thread import NodeThread
 
-_GRAPH_PERIOD = 0.1     # seconds between looks at who is connected, which ROS tells to nobody
+_GRAPH_PERIOD = 0.1     # seconds between looks at the graph: rclpy has no event for a new subscription
 
 
 class Watcher:
@@ -22,8 +22,8 @@ class Watcher:
     def __init__(self, segmentation: str = 'segmentation_node') -> None:
         """Listen to `segmentation`'s timing and overlay."""
         self._changed = threading.Condition()
-        self._outcomes = {}  # type: Dict[str, int]
-        self._overlay = None  # type: Optional[Image]
+        self._outcomes: Dict[str, int] = {}
+        self._overlay: Optional[Image] = None
         self._spinning = NodeThread('watcher')
         self._node = self._spinning.node
         self._node.create_subscription(DiagnosticArray, segmentation + '/timing', self._on_timing, 100)

@@ -32,7 +32,7 @@ class Cell(NamedTuple):
 
 
 def draw(seed: int, *key: int) -> np.random.RandomState:
-    """Return the random numbers that belong to `key`, whoever asks and whenever."""
+    """Return the random numbers that belong to `key`: the same at every call."""
     state = seed & 0xFFFFFFFF
     for part in key:
         state = ((state ^ (part & 0xFFFFFFFF)) * _STREAM + 0x7F4A7C15) & 0xFFFFFFFF

@@ -9,7 +9,7 @@ from .canvas import Canvas, Colour, Model, Part
 
 PEDESTRIAN, BICYCLIST = 9000, 10000
 TALL = 1.75         # metres that the figures below are drawn for
-STEPS = 48          # phases of a stride that are told apart
+STEPS = 48          # phases of a stride that are drawn
 SKIN, TOP, BOTTOM, HAIR = range(4)      # places in a figure's colours
 SHOES, METAL, RUBBER = (40.0, 36.0, 34.0), (60.0, 62.0, 70.0), (32.0, 32.0, 34.0)
 _TURN = np.linspace(0, 2 * np.pi, 15)

@@ -16,7 +16,7 @@ WALKS = (1.25, -1.15, 1.35, -1.2)  # m/s along the street: two streams on the le
 
 
 class Traffic:
-    """The traffic of a street; everybody keeps speed and instance number while in view."""
+    """The traffic of a street; everyone keeps their speed and instance number while in view."""
 
     def __init__(self, layout: Layout) -> None:
         self.layout, self.seed, self.keep = layout, layout.seed, layout.keep
@@ -114,7 +114,7 @@ def _passing(s: float, reach: float, spacing: float) -> range:
 
 def person(rng: np.random.RandomState, s: float, d: float, direction: Tuple[float, float],
            number: int) -> Figure:
-    """Return somebody, dressed from `rng`."""
+    """Return a person with clothes drawn from `rng`."""
     skin = np.array([214.0, 168.0, 138.0]) * rng.uniform(0.5, 1.05)
     top = np.clip(rng.uniform(20, 200) + rng.uniform(-70, 70, 3), 12, 240)
     bottom = np.array([54.0, 58.0, 74.0]) * rng.uniform(0.5, 1.9)

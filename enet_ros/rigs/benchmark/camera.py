@@ -1,4 +1,4 @@
-"""A camera for benchmarks: frames made beforehand, sent on schedule, raw or as JPEG."""
+"""A camera for benchmarks: frames made in advance, sent on schedule, raw or as JPEG."""
 
 import argparse
 import json

@@ -1,4 +1,4 @@
-"""Who runs: the package's engines, and what users run an ENet with otherwise.
+"""The contestants: the package's engines, and what users otherwise run an ENet with.
 
 Everyone does the same: (H, W, 3) uint8 RGB frame in, (H, W) uint8 labels out.
 """
@@ -24,7 +24,7 @@ PEERS = ('PyTorch eager', 'onnxruntime', 'OpenCV dnn', 'OpenCV dnn, classic engi
 
 
 def untrained(network: str, classes: Optional[ClassTable] = None) -> weights.Checkpoint:
-    """Return a checkpoint that nobody trained: for time, the values of weights do not matter.
+    """Return an untrained checkpoint: the values of weights do not change the time.
 
     But no two arrays are equal: the exporter would let layers share them, which no trained network does
     and which OpenCV's new engine does not read.

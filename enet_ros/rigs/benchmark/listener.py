@@ -1,4 +1,4 @@
-"""Someone who watches overlays during a benchmark: takes every image and forgets it."""
+"""A subscriber to overlays during a benchmark: it receives every image and drops it."""
 
 import argparse
 from typing import Any, List, Optional
@@ -7,7 +7,7 @@ from ...nodes.common.main import Stop, spin_main
 
 
 def main(argv: Optional[List[str]] = None) -> int:
-    """Listen to the image topic named until told to end; started by the benchmark."""
+    """Listen to the image topic named until it is interrupted; started by the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('topic')
     topic = parser.parse_args(argv).topic

@@ -1,7 +1,6 @@
 """The whole node over DDS: camera, segmentation_node and latency_node as processes of their own."""
 
 import json
-import os
 from pathlib import Path
 import time
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
@@ -11,7 +10,6 @@ from ...latency.rows import parse_line
 from ..processes import Child, isolate
 
 _START_SECONDS = 60.0
-_TICKS = os.sysconf('SC_CLK_TCK')
 
 
 class Load(NamedTuple):
@@ -20,7 +18,7 @@ class Load(NamedTuple):
     size: Tuple[int, int]       # (height, width)
     rate: float
     compressed: bool = False
-    overlay: bool = False       # somebody listens to ~/overlay as well
+    overlay: bool = False       # ~/overlay has a subscriber as well
 
     @property
     def name(self) -> str:
@@ -122,8 +120,9 @@ def _wait(camera: Child, node: Child, seconds: float) -> None:
 
 
 def _processor_seconds(pid: int) -> float:
-    fields = Path(f'/proc/{pid}/stat').read_text().rsplit(')', 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
+    import psutil
+    times = psutil.Process(pid).cpu_times()
+    return float(times.user + times.system)
 
 
 def _memory_mb(pid: int) -> float:

@@ -94,7 +94,7 @@ def _rows(network: str, size: Size, found: Dict[str, contestants.Labeller],
 
 
 def _frame(size: Size) -> np.ndarray:
-    """Return a frame of smooth shapes and noise: no cell of it ties."""
+    """Return a frame of smooth shapes and noise, in which no two pixels of a pooling cell are equal."""
     rows, columns = np.mgrid[:size[0], :size[1]]
     smooth = 127 + 80 * np.sin(rows[..., None] / np.array([37, 29, 41.])) * np.cos(columns[..., None] / 53)
     noise = np.random.default_rng(0).normal(0, 6, size + (3,))

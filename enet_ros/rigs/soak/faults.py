@@ -8,7 +8,7 @@ ENCODINGS = (('rgb8', 3), ('bgr8', 3), ('bgra8', 4), ('mono8', 1), ('bayer_rggb8
 
 # What is wrong with the message itself: the node must refuse it.
 REFUSED = ('short_data', 'no_data', 'zero_size', 'unknown_encoding', 'short_step', 'huge_size')
-# What is odd and must be borne: the frame is as good as any other.
+# Odd but valid: the node must segment the frame as any other.
 BORNE = ('new_size', 'new_encoding', 'padded_rows', 'stamp_repeated', 'stamp_back', 'stamp_zero',
          'stamp_ahead', 'long_frame_id', 'pause', 'publisher_restart', 'burst')
 KINDS = REFUSED + BORNE
@@ -94,6 +94,6 @@ def frame_id(camera: str, number: int, padding: int = 0) -> str:
 
 
 def parse_frame_id(text: str) -> Tuple[str, int]:
-    """Return (camera, number); ValueError where it is no id of ours."""
+    """Return (camera, number); ValueError for any other text."""
     camera, number, _ = text.split('/')
     return camera, int(number)

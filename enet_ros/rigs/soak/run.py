@@ -37,9 +37,9 @@ class Soak:
         self._cameras = CAMERAS[:options.cameras]
         self._watcher = SoakWatcher(self._cameras)
         self._children: List[Child] = []
-        # Of the node's last life, by phase: frames told, usage.
+        # Since the node's last start, by phase: frames reported, usage.
         self._samples: Dict[str, List[Tuple[int, Usage]]] = {}
-        self._told_before = 0                           # frames told before that life, or that phase
+        self._reported_before = 0                           # frames reported before that start, or that phase
         self._disturbances: Dict[str, int] = {}
 
     def run(self) -> Dict[str, Any]:
@@ -86,7 +86,7 @@ class Soak:
             arguments += ['-p', f'{name}:={value}']
         self._node = self._start('enet_ros', arguments, 'segmentation_node.log')
         self._samples = {}
-        self._told_before = self._watcher.ledger.frames_told
+        self._reported_before = self._watcher.ledger.frames_reported
         deadline = time.monotonic() + UP_SECONDS
         while self._watcher.state() != 'active':
             if self._node.returncode is not None or time.monotonic() > deadline:
@@ -97,10 +97,10 @@ class Soak:
         """Let the cameras send for so many `seconds`, and until frames come through again."""
         cameras = self._start_cameras(rate, FOREVER, phase, share)
         self._wait(lambda: all(self._log(name, phase).exists() for name in self._cameras))
-        self._told_before = self._watcher.ledger.frames_told
+        self._reported_before = self._watcher.ledger.frames_reported
         for _ in cli.progress(seconds(duration), phase, int(duration), 's'):
             self._sample(phase)
-        self._wait(lambda: self._watcher.ledger.frames_told > self._told_before + 100)
+        self._wait(lambda: self._watcher.ledger.frames_reported > self._reported_before + 100)
         for camera in cameras:
             camera.end()
 
@@ -148,7 +148,7 @@ class Soak:
         usage = self._node.usage()
         if usage is not None:
             self._samples.setdefault(phase, []).append(
-                (self._watcher.ledger.frames_told - self._told_before, usage))
+                (self._watcher.ledger.frames_reported - self._reported_before, usage))
 
     def _count(self, what: str) -> None:
         self._disturbances[what] = self._disturbances.get(what, 0) + 1
@@ -192,11 +192,11 @@ class Soak:
         self._watcher.leave()
 
     def _settle(self) -> None:
-        """Wait until nothing more is told."""
+        """Wait until nothing more is reported."""
         before = -1
-        while self._watcher.ledger.frames_told != before:
-            before = self._watcher.ledger.frames_told
-            time.sleep(2.5)     # longer than the period of /diagnostics, whose last word counts
+        while self._watcher.ledger.frames_reported != before:
+            before = self._watcher.ledger.frames_reported
+            time.sleep(2.5)     # longer than the period of /diagnostics, whose last message counts
 
     def _summary(self, held: float, rate: float, codes: Dict[str, int]) -> Dict[str, Any]:
         published: List[Published] = []
@@ -216,7 +216,7 @@ class Soak:
 
 
 def _seconds(duration: float) -> Iterator[int]:
-    """Yield at every second of so many from now on; those that passed meanwhile at once."""
+    """Yield once a second for `duration` seconds; seconds that have passed already are yielded at once."""
     began = time.monotonic()
     for second in range(max(1, int(duration))):
         time.sleep(max(0.0, began + second - time.monotonic()))
@@ -246,11 +246,11 @@ def main(argv: Optional[List[str]] = None) -> int:
     summary = Soak(options).run()
     path = options.json if 'json' in options else options.output / 'summary.json'
     write_json(path, summary)
-    print(_told(summary, path))
+    print(_in_words(summary, path))
     return 1 if summary['lost_without_reason'] or summary['wrong_count'] else 0
 
 
-def _told(summary: Dict[str, Any], path: Path) -> str:
+def _in_words(summary: Dict[str, Any], path: Path) -> str:
     keys = ('frames_published', 'frames_in', 'frames_segmented', 'dropped_by', 'lost_in_transport',
             'lost_in_outages', 'lost_without_reason', 'faults_injected', 'disturbances', 'errors_survived',
             'memory_growth', 'memory_growth_under_faults', 'threads', 'wrong_count')

@@ -29,7 +29,7 @@ def latency(timings: Sequence[FrameTiming], period_s: float) -> Dict[str, Any]:
 def flatness(samples: Mapping[str, List[Tuple[int, Usage]]]) -> Dict[str, Any]:
     """Compare a process's memory and threads, settled and at the end of each phase.
 
-    `samples` holds for the phases 'faults' and 'overload' how many frames were told and what the process
+    `samples` holds for the phases 'faults' and 'overload' how many frames were reported and what the process
     held. Under faults its buffers grow until each has held the largest image once; under overload alone
     nothing may.
     """

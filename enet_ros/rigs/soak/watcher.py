@@ -41,7 +41,7 @@ class SoakWatcher:
         return answer.current_state.label if answer is not None else ''
 
     def change(self, transition: int, timeout: float = 20.0) -> bool:
-        """Ask for a lifecycle transition; tell whether it was made."""
+        """Ask for a lifecycle transition; return whether it was made."""
         request = ChangeState.Request()
         request.transition.id = transition
         answer = self._call(ChangeState, request, timeout)
@@ -76,7 +76,7 @@ class SoakWatcher:
             for status in message.status:
                 timing = FrameTiming.from_items(
                     status.name, status.message, [(item.key, item.value) for item in status.values])
-                self.ledger.told(key, timing.outcome, timing.sequence)
+                self.ledger.report(key, timing.outcome, timing.sequence)
                 if timing.outcome == SEGMENTED:
                     self.timings.append(timing)
 

@@ -24,7 +24,7 @@ def _frames(count: int) -> List[Published]:
 def _ledger(told: 'dict') -> Ledger:
     ledger = Ledger()
     for number, (outcome, sequence) in told.items():
-        ledger.told(('front', number), outcome, sequence)
+        ledger.report(('front', number), outcome, sequence)
     return ledger
 
 
@@ -109,8 +109,8 @@ def test_wrong_labels_are_found() -> None:
     """Labels of another size than the image, or with too little data; frames told twice or never sent."""
     ledger = _ledger({0: ('segmented', 0)})
     ledger.label(('front', 0), 96, 127, 96 * 127 - 1)
-    ledger.told(('front', 0), 'superseded', 0)
-    ledger.told(('front', 9), 'superseded', 1)
+    ledger.report(('front', 0), 'superseded', 0)
+    ledger.report(('front', 9), 'superseded', 1)
     assert ledger.balance(_frames(1))['wrong_count'] == 4
 
 
