@@ -17,6 +17,7 @@ class Library(NamedTuple):
 
 #: By the name that is imported; setup.py has extras of them.
 LIBRARIES: Mapping[str, Library] = {
+    'av': Library('av'),
     'backports': Library('backports-zstd'),
     'distributed': Library('distributed'),
     'hdrh': Library('hdrhistogram'),

@@ -1,7 +1,7 @@
 """Camera image in, label image out: the library's face, without ROS and without torch."""
 
 from pathlib import Path
-from typing import Any, NamedTuple, Optional, Tuple, Union
+from typing import Any, Iterator, NamedTuple, Optional, Tuple, Union
 
 import cv2
 import numpy as np
@@ -9,10 +9,13 @@ import numpy as np
 from . import picture_files
 from . import weights as weights_file
 from .classes import IGNORE, ClassTable
+from .datasets.files import image as read_image
 from .deploy.engine import Engine
 from .deploy.factory import open_engine
 from .errors import InputError
 from .geometry import RESIZE_MODES, Fit, fit
+from .overlay import Overlay
+from .sources import Source, ahead, open_source
 from .timing import monotonic_ns
 
 UPSAMPLING = ('labels', 'logits')
@@ -25,6 +28,20 @@ class StageTimes(NamedTuple):
     preprocessed: int
     inferred: int
     postprocessed: int
+
+
+class Prediction(NamedTuple):
+    """One frame of `Segmenter.stream`: (H, W, 3) uint8 `image` in `order`, (H, W) uint8 `labels`.
+
+    `name` is the file's, '' where there is none.
+    """
+
+    name: str
+    stamp_ns: int
+    image: np.ndarray
+    order: str
+    labels: np.ndarray
+    times: StageTimes
 
 
 class Segmenter:
@@ -80,9 +97,36 @@ class Segmenter:
         opened = open_engine(checkpoint, engine, precision, input_size, **engine_options)
         return cls(opened, checkpoint.classes, resize, upsample, output_classes, ego_mask, checkpoint)
 
-    def __call__(self, image: np.ndarray) -> np.ndarray:
-        """(H, W, 3) uint8 RGB of any size -> (H, W) uint8 labels, 255 where unknown."""
-        return self.timed(image)[0]
+    def __call__(self, image: Union[str, Path, np.ndarray]) -> np.ndarray:
+        """(H, W, 3) uint8 RGB of any size, or the file of an image -> (H, W) uint8 labels, 255 where unknown.
+
+        InputError where there is no such file or it is no image.
+        """
+        return self.timed(_pixels(image))[0]
+
+    def overlay(self, image: Union[str, Path, np.ndarray], alpha: float = 0.5) -> np.ndarray:
+        """Do as `__call__`, and return the classes' colours blended over the image, (H, W, 3) uint8 RGB."""
+        image = _pixels(image)
+        return Overlay(self.classes.palette(), alpha)(image, self(image))
+
+    def stream(self, source: Union[str, Path, int, Source]) -> Iterator[Prediction]:
+        """Segment every frame of a source, none left out; frames are decoded while the network runs.
+
+        `source` is what `sources.open_source` takes: an image, a folder, a pattern, a video, a bag or a
+        camera's number. InputError where it is none of them, before the first frame.
+        """
+        opened = source if isinstance(source, Source) else open_source(str(source), truth_topic=None)
+        return self._stream(opened)
+
+    def _stream(self, source: Source) -> Iterator[Prediction]:
+        for frame in ahead(source.frames()):
+            try:
+                image, order = frame.pixels()
+            except InputError as error:     # one message of a bag
+                source.problems[str(error)] = source.problems.get(str(error), 0) + 1
+                continue
+            labels, times = self.timed(image, order)
+            yield Prediction(frame.name, frame.stamp_ns, image, order, labels, times)
 
     def timed(self, image: np.ndarray, order: str = 'rgb') -> Tuple[np.ndarray, StageTimes]:
         """Do as `__call__` for an image in `order`, 'rgb' or 'bgr', and return the stages' times too.
@@ -135,6 +179,10 @@ class Segmenter:
 
     def __exit__(self, *exception: Any) -> None:
         self.close()
+
+
+def _pixels(image: Union[str, Path, np.ndarray]) -> np.ndarray:
+    return read_image(Path(image)) if isinstance(image, (str, Path)) else image
 
 
 def read_mask(path: Union[str, Path]) -> np.ndarray:

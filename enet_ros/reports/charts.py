@@ -3,6 +3,8 @@
 import math
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
+import numpy as np
+
 from .tables import percent
 
 WIDTH, HEIGHT, LEFT, BOTTOM = 720, 220, 46, 26      # of the chart of IoU over time, in SVG units
@@ -80,3 +82,26 @@ def class_rows(result: Mapping[str, Any]) -> List[Dict[str, Any]]:
             'instance': percent((result.get('class_iiou') or {}).get(name)),
             'share': 100 * sum(row) / total if total else None})
     return rows
+
+
+def shares_over_time(shares: Sequence[np.ndarray], names: Sequence[str], colours: Sequence[str],
+                     most: int = 240) -> Optional[Dict[str, Any]]:
+    """Return areas stacked upon each other: each frame's (C,) parts of the image, in the frames' order.
+
+    Frames are averaged to at most `most` points; classes that never come are left out. None below two.
+    """
+    if len(shares) < 2:
+        return None
+    parts = np.array_split(np.asarray(shares), min(len(shares), most))
+    points = np.stack([part.mean(axis=0) for part in parts])
+    tops = np.cumsum(points, axis=1)
+    x = np.linspace(LEFT, WIDTH - 6, len(points))
+    y = 8 + (HEIGHT - 16) * (1 - np.hstack([np.zeros((len(points), 1)), tops]))
+    areas = []
+    for index in np.flatnonzero(points.sum(axis=0) > 0):
+        outline = [*zip(x, y[:, index + 1]), *zip(x[::-1], y[::-1, index])]
+        areas.append({'name': names[index], 'colour': colours[index],
+                      'points': ' '.join(f'{across:.1f},{down:.1f}' for across, down in outline)})
+    return {'width': WIDTH, 'height': HEIGHT, 'left': LEFT, 'areas': areas,
+            'grid': [{'y': 8 + (HEIGHT - 16) * (1 - part), 'text': f'{100 * part:.0f}'}
+                     for part in (0, 0.5, 1)]}

@@ -6,12 +6,10 @@ from typing import Any, Dict, List, Mapping, Optional, Union
 from ..classes import ClassTable
 from ..evaluation.examples import Examples
 from ..files import write_bytes
-from . import charts, tables
-from .comparison import check, compare, signed
+from . import charts, page, tables
+from .comparison import check, compare
 from .pictures import pictures
 from .text import coverage_lines
-
-TEMPLATES = Path(__file__).parent / 'templates'
 
 
 def write_report(path: Union[str, Path], result: Mapping[str, Any], examples: Optional[Examples] = None,
@@ -31,19 +29,15 @@ def render(result: Mapping[str, Any], examples: Optional[Examples] = None, title
            latency: Optional[Mapping[str, Any]] = None, other: Optional[Mapping[str, Any]] = None,
            other_name: str = 'other') -> str:
     """Return the HTML of `write_report`."""
-    import jinja2
     check(result, 'result')
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(str(TEMPLATES)), autoescape=True,
-                                     trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
-    environment.filters.update(percent=tables.cell, signed=signed, ms=_ms)
     classes = ClassTable.from_dict(result['confusion']['classes'])
-    return environment.get_template('report.html').render(
-        title=title or _source(result), result=result, coverage=_coverage(result),
+    return page.render(
+        'report.html', title=title or _source(result), result=result, coverage=_coverage(result),
         headline=tables.headline(result), classes=charts.class_rows(result),
         confusion=charts.confusion(result['confusion']['counts'], classes.names),
         timeline=charts.timeline(result['timeline']), paper=tables.paper_table(result),
         galleries=_galleries(examples, classes), latencies=_latencies(result, latency),
-        provenance=_provenance(result), style=(TEMPLATES / 'report.css').read_text(encoding='utf-8'),
+        provenance=_provenance(result),
         comparison=None if other is None else compare(result, other, other_name))
 
 
@@ -110,7 +104,3 @@ def _provenance(result: Mapping[str, Any]) -> List[Any]:
         if value not in (None, ''):
             entries.append((name.replace('_', ' '), str(value)))
     return entries
-
-
-def _ms(value: Any) -> str:
-    return f'{value:.1f}' if isinstance(value, (int, float)) else 'n/a'

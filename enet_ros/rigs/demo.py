@@ -14,7 +14,7 @@ from .. import cli, weights
 from ..classes import ClassTable
 from ..errors import InputError
 from ..json_files import write_json
-from ..nodes.playback.sources import Source, open_source
+from ..sources import Source, open_source
 from .processes import Processes, isolate
 
 SYNTHETIC = 'synthetic'

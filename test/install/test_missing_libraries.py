@@ -23,6 +23,7 @@ RUNS: Dict[str, Tuple[str, str]] = {
     'evaluate_bag': ('no.mcap', 'tqdm'),
     'evaluate_dataset': ('synthetic --report out.html', 'tqdm and jinja2'),
     'record_bag': ('synthetic out', 'rosbags and tqdm'),
+    'predict': ('synthetic', 'tqdm and jinja2'),
     'train': ('--data synthetic', 'torch, tqdm and matplotlib'),
     'check_data': ('synthetic', 'tqdm'),
     'import_weights': ('a b.npz', 'torch'),

@@ -9,7 +9,7 @@ from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from ...images import decode_compressed, encode_jpeg, to_array
-from .sources import SourceFrame, is_compressed
+from ...sources import SourceFrame, is_compressed
 
 JPEG_QUALITY = 95
 

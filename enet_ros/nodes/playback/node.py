@@ -12,13 +12,13 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import String
 
 from ...errors import InputError
+from ...sources import open_source
 from ..common.log_throttle import ThrottledLogger
 from ..common.main import Stop
 from . import parameters as parameters
 from .messages import Prepared, Preparer
 from .pacing import LabelWaiter, Pace
 from .prefetch import Prefetcher
-from .sources import open_source
 
 IMAGE_DEPTH = 5
 FIRST_AGAIN = 2.0       # seconds without labels after which step sends the first image again

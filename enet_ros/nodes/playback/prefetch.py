@@ -5,10 +5,10 @@ import threading
 from typing import Any, Iterator, Optional
 
 from ...errors import InputError
+from ...sources import Source
 from ..common.log_throttle import ThrottledLogger
 from ..common.main import Stop
 from .messages import Prepared, Preparer
-from .sources import Source
 
 AHEAD = 4   # frames decoded before they are due
 

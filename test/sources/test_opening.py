@@ -1,4 +1,4 @@
-"""What playback_node can open, without ROS: every kind of source, its rate, truth and stamps."""
+"""What can be opened, without ROS: every kind of source, its rate, truth and stamps."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from enet_ros.bags.writing import BagWriter
 from enet_ros.classes import ClassTable
 from enet_ros.datasets import SyntheticStreet, open_dataset
 from enet_ros.errors import InputError
-from enet_ros.nodes.playback.sources import is_compressed, open_source
+from enet_ros.sources import is_compressed, open_source
 
 
 @pytest.fixture
