@@ -28,6 +28,11 @@ class Overlay:
         self._blend: Optional[np.ndarray] = None
 
     @property
+    def palette(self) -> np.ndarray:
+        """The colours, (256, 3) uint8 RGB."""
+        return self._palette.reshape(256, 3)
+
+    @property
     def alpha(self) -> float:
         """Share of the colours in the blend, 0..1."""
         return self._alpha

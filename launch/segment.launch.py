@@ -11,7 +11,6 @@ from enet_ros.nodes.common import launching
 from enet_ros.resources import find
 
 PARAMS_FILE = str(find('config', 'enet.yaml'))
-RVIZ_FILE = str(find('config', 'enet.rviz'))
 
 ARGUMENTS = [
     DeclareLaunchArgument('image', default_value='image', description='topic of the camera images'),
@@ -86,9 +85,10 @@ def nodes(context: LaunchContext) -> List[Any]:
             remappings=[] if cameras else [('image', given('image'))], **launching.PATIENCE),
             'latency_node', failures=False)
     if given('rviz') == 'true':
-        started.append(Node(package='rviz2', executable='rviz2', name='rviz2', arguments=['-d', RVIZ_FILE],
-                            namespace=given('namespace'), parameters=[common],
-                            remappings=[('/image', given('image'))]))
+        started.append(Node(
+            package='rviz2', executable='rviz2', name='rviz2', namespace=given('namespace'),
+            arguments=['-d', launching.rviz_layout(cameras)], parameters=[common],
+            remappings=launching.rviz_topics(given('namespace'), cameras)))
     return started
 
 

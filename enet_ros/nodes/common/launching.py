@@ -4,9 +4,13 @@ An exception in a launch file, or in one of its event handlers, is the only way 
 reason and return another code than 0.
 """
 
+import atexit
+import copy
 import math
+import os
 from pathlib import Path
-from typing import Any, Callable, List, Optional
+import tempfile
+from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 from launch import LaunchContext
 from launch.actions import EmitEvent, LogInfo, RegisterEventHandler, TimerAction
@@ -16,6 +20,8 @@ from launch.substitutions import LaunchConfiguration
 import yaml
 
 from ...errors import InputError, one_line
+from ...resources import find
+from ...yaml_files import read_mapping
 
 BAD_INPUT = 2           # exit code of a node that was given something impossible
 RESPAWN_DELAY = 0.2     # seconds
@@ -63,6 +69,34 @@ def file(context: LaunchContext, name: str) -> str:
 def beside(image: str, name: str) -> str:
     """Return the topic `name` beside a topic of images: where image_transport looks for camera_info."""
     return '/'.join(image.split('/')[:-1] + [name])
+
+
+def rviz_layout(cameras: Sequence[str]) -> str:
+    """Return the shipped layout of rviz; for several cameras one made of it, with the images of each."""
+    shipped = find('config', 'enet.rviz')
+    if not cameras:
+        return str(shipped)
+    layout = read_mapping(shipped)
+    displays = layout['Visualization Manager']['Displays']
+    layout['Visualization Manager']['Displays'] = made = []
+    for camera in cameras:
+        for display in copy.deepcopy(displays):
+            display['Name'] += ' ' + camera
+            display['Topic']['Value'] = display['Topic']['Value'].replace('_node/', f'_node/{camera}/')
+            made.append(display)
+    del layout['Window Geometry']['QMainWindow State']     # it knows the panels of one camera only
+    with tempfile.NamedTemporaryFile('w', suffix='.rviz', delete=False) as file:
+        yaml.safe_dump(layout, file)
+    atexit.register(os.unlink, file.name)
+    return file.name
+
+
+def rviz_topics(namespace: str, cameras: Sequence[str]) -> List[Tuple[str, str]]:
+    """Return the remappings that lead the layout's topics into a namespace."""
+    names = ['/segmentation_node/' + (camera + '/' if camera else '') + topic
+             for camera in cameras or [''] for topic in ('overlay', 'labels_colour')]
+    space = namespace.strip('/')
+    return [(name, f'/{space}{name}') for name in names] if space else []
 
 
 def respawned(make: Callable[[], Any], name: str) -> List[Any]:

@@ -13,7 +13,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from ...classes import ClassTable
 from ...images import encode_jpeg, encode_png
-from ...overlay import Overlay
+from ...overlay import Overlay, colourise
 from ...timing import FrameTiming, monotonic_ns
 
 LABELS_DEPTH = 10
@@ -26,6 +26,7 @@ class Wanted(NamedTuple):
     overlay: bool
     labels_compressed: bool
     overlay_compressed: bool
+    labels_colour: bool
     timing: bool
 
 
@@ -46,14 +47,17 @@ class CameraOutputs:
         self._overlay = publisher(Image, 'overlay', 1)
         self._labels_compressed = publisher(CompressedImage, 'labels/compressed', LABELS_DEPTH)
         self._overlay_compressed = publisher(CompressedImage, 'overlay/compressed', 1)
+        self._labels_colour = publisher(Image, 'labels_colour', 1)
+        self._publishers = (self._labels, self._overlay, self._labels_compressed, self._overlay_compressed,
+                            self._labels_colour)
         self._label_image = _ImageBuffer()
         self._overlay_image = _ImageBuffer()
+        self._colour_image = _ImageBuffer()
 
     def wanted(self) -> Wanted:
         """Ask the graph who listens."""
-        return Wanted(*(publisher.get_subscription_count() > 0 for publisher in (
-            self._labels, self._overlay, self._labels_compressed, self._overlay_compressed,
-            self._timing.publisher)))
+        return Wanted(*(publisher.get_subscription_count() > 0
+                        for publisher in self._publishers + (self._timing.publisher,)))
 
     def publish(self, wanted: Wanted, header: Any, image: np.ndarray, order: str, labels: np.ndarray,
                 overlay: Overlay) -> Tuple[int, int]:
@@ -76,6 +80,9 @@ class CameraOutputs:
             if wanted.overlay_compressed:
                 self._overlay_compressed.publish(
                     _compressed(header, 'rgb8; jpeg compressed bgr8', encode_jpeg(blended, order)))
+        if wanted.labels_colour:
+            colours = colourise(labels, overlay.palette)
+            self._labels_colour.publish(self._colour_image.filled(header, colours, 'rgb8'))
         return published if wanted.labels or wanted.labels_compressed else self._now()
 
     def _now(self) -> Tuple[int, int]:
@@ -83,7 +90,7 @@ class CameraOutputs:
 
     def destroy(self) -> None:
         """Destroy the publishers."""
-        for publisher in (self._labels, self._overlay, self._labels_compressed, self._overlay_compressed):
+        for publisher in self._publishers:
             self._node.destroy_lifecycle_publisher(publisher)
 
 

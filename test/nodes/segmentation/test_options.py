@@ -14,6 +14,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from enet_ros.datasets import SyntheticStreet
 from enet_ros.images import encode_jpeg
+from enet_ros.overlay import colourise
 from enet_ros.segmenter import Segmenter
 
 NODE = '/car/segmentation_node'
@@ -78,6 +79,7 @@ def test_two_cameras_compressed_masked_and_grouped(car: Any, random_weights: Pat
 
     front_labels = observer.listen(Image, NODE + '/front/labels')
     rear_labels = observer.listen(Image, NODE + '/rear/left/labels')
+    colours = observer.listen(Image, NODE + '/front/labels_colour')
     overlays = observer.listen(CompressedImage, NODE + '/rear/left/overlay/compressed')
     timing = observer.listen(DiagnosticArray, NODE + '/timing')
     statuses = observer.listen(DiagnosticArray, '/diagnostics')
@@ -99,7 +101,8 @@ def test_two_cameras_compressed_masked_and_grouped(car: Any, random_weights: Pat
         message.header.stamp.nanosec, message.header.frame_id = stamp, f'camera{stamp}'
         message.data.frombytes(picture.data)
         publisher.publish(message)
-    observer.wait(lambda: front_labels and rear_labels and overlays and len(timing) == 2, 'both cameras')
+    observer.wait(lambda: front_labels and rear_labels and overlays and colours and len(timing) == 2,
+                  'both cameras')
 
     with Segmenter.open(random_weights, engine='torch', threads=1, output_classes=files / 'costmap.yaml',
                         ego_mask=files / 'bonnet.png') as segmenter:
@@ -110,6 +113,9 @@ def test_two_cameras_compressed_masked_and_grouped(car: Any, random_weights: Pat
             np.testing.assert_array_equal(pixels_of(labels), expected)
             assert (pixels_of(labels)[80:] == 255).all()
             assert set(np.unique(expected[:80])) <= {0, 1, 255}
+        assert (colours[0].encoding, stamp_ns(colours[0])) == ('rgb8', 7)
+        np.testing.assert_array_equal(pixels_of(colours[0]), colourise(pixels_of(front_labels[0]),
+                                                                       segmenter.classes.palette()))
     assert overlays[0].header.stamp.nanosec == 8 and 'jpeg' in overlays[0].format
     assert cv2.imdecode(np.frombuffer(overlays[0].data, np.uint8), cv2.IMREAD_COLOR).shape == (96, 120, 3)
     assert outcomes(timing) == [('front', 0, 'segmented'), ('rear/left', 0, 'segmented')]
