@@ -1,7 +1,7 @@
 """Live scoring: predictions and truth joined by exact stamp as they arrive, every frame accounted for."""
 
 from collections import OrderedDict
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from .examples import FrameScore
 
 # Stamps (not images) remembered, to know a repeated frame and why a frame has no prediction: hours of video.
 _REMEMBERED = 200000
+_DISORDER = 1000        # frames whose timings may be told out of order: a superseded one overtakes
 
 
 class LiveEvaluation:
@@ -40,6 +41,8 @@ class LiveEvaluation:
         self._unused = 0                        # predictions that were given up
         self._outcomes: 'OrderedDict[int, str]' = OrderedDict()
         self._counted: Dict[str, int] = {}
+        self._numbers: Dict[str, Tuple[int, int, int]] = {}     # camera -> first, last, heard
+        self._missing = 0
         self._depth = depth
         self._left: 'OrderedDict[int, None]' = OrderedDict()    # stamps of what was given up
         self._late = 0                          # of these, those whose counterpart came after all
@@ -52,6 +55,11 @@ class LiveEvaluation:
     def timing(self, timing: FrameTiming) -> None:
         """Take what the segmentation node says became of a frame."""
         self._counted[timing.outcome] = self._counted.get(timing.outcome, 0) + 1
+        low, high, count = self._numbers.get(timing.camera, (timing.sequence, timing.sequence, 0))
+        if timing.sequence < high - _DISORDER:      # the segmentation node was started anew
+            self._missing += max(high - low + 1 - count, 0)
+            low, high, count = timing.sequence, timing.sequence, 0
+        self._numbers[timing.camera] = (min(low, timing.sequence), max(high, timing.sequence), count + 1)
         _remember(self._outcomes, timing.stamp_ns, timing.outcome)
 
     def prediction(self, stamp_ns: int, labels: np.ndarray, frame_id: str = '') -> Optional[FrameScore]:
@@ -140,7 +148,10 @@ class LiveEvaluation:
     def _problems(self) -> List[Dict[str, Any]]:
         """Return what a reader of the score must know, as `Coverage.to_dict` does."""
         told = {f'labels and truth of one stamp came so far apart that one was given up: raise depth '
-                f'({self._depth}), or score the bag with evaluate_bag': self._late}
+                f'({self._depth}), or score the bag with evaluate_bag': self._late,
+                'timings of the segmentation node never arrived: frames_in and drops are too small':
+                self._missing + sum(max(high - low + 1 - count, 0)
+                                    for low, high, count in self._numbers.values())}
         return [{'text': text, 'count': count} for text, count in told.items() if count]
 
     def summary(self) -> Dict[str, Any]:

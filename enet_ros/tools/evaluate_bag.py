@@ -74,7 +74,8 @@ def main(argv: Optional[List[str]] = None) -> int:
         evaluations.append((path, Evaluation.from_json(data, path)))
         bags[path] = data.get('bags')
     with ExitStack() as stack:
-        on_frame = stack.enter_context(FrameCsv(options.csv)).write if options.csv else None
+        table = stack.enter_context(FrameCsv(options.csv)) if options.csv else None
+        on_frame = table.write if table else None
         for path in options.bags:
             try:
                 evaluations.append((path, score(path, options, on_frame)))
@@ -83,6 +84,9 @@ def main(argv: Optional[List[str]] = None) -> int:
                     raise
                 failed.append(str(error))
                 print(f'error: {error}', file=sys.stderr)
+    if table is not None and table.loss:
+        failed.append(table.loss)
+        print(f'error: {table.loss}', file=sys.stderr)
     sharding.distinguish(evaluations)
     result, total = merged(evaluations, bags, failed, options)
     scoring.publish(result, total.evaluator.examples, options, beside)

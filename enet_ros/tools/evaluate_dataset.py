@@ -54,7 +54,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     scoring.publish(outcome.to_json(options.absent), outcome.evaluator.examples, options, beside)
     if written:
         print(f'{written} label images written to {options.submission}')
-    return 0
+    return cli.EXIT_INPUT if 'failed' in options else 0
 
 
 def _segment(dataset: Dataset, options: argparse.Namespace) -> Tuple[Evaluation, int]:
@@ -97,6 +97,9 @@ def _evaluate(frames: Any, predicted: ClassTable, dataset: Dataset, coverage: Co
     finally:
         if csv is not None:
             csv.close()
+            if csv.loss:
+                coverage.tell(csv.loss)
+                options.failed = True
 
 
 def _with_image(dataset: Dataset, index: int) -> Sample:

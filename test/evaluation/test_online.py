@@ -133,3 +133,12 @@ def test_pairs_that_came_too_far_apart_are_told():
     problem, = evaluation.coverage()['problems']
     assert evaluation.coverage()['frames_evaluated'] == 2
     assert problem['count'] == 3 and 'depth (2)' in problem['text']
+
+
+def test_timings_that_never_arrived_are_told():
+    """A superseded frame overtakes; a number that is missing is a timing that was lost."""
+    evaluation = live()
+    for number in (4, 6, 5, 9, 8, 3000, 1):
+        evaluation.timing(timing(number, 'segmented')._replace(sequence=number))
+    problem, = evaluation.coverage()['problems']
+    assert problem['count'] == 1 + 3000 - 9 - 1 and 'timings' in problem['text']

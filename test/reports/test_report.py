@@ -259,6 +259,19 @@ def test_csv_has_one_line_a_frame(outcome, tmp_path):
         FrameCsv('/proc/none/frames.csv')
 
 
+def test_csv_survives_a_full_disk_and_a_kill(outcome, tmp_path):
+    """Every line is written at once; what a full disk refuses is counted, and nothing is raised."""
+    frame = outcome.evaluator.examples.best[0].frame
+    table = FrameCsv(tmp_path / 'f.csv')
+    table.write(frame)
+    assert len((tmp_path / 'f.csv').read_text().splitlines()) == 2      # not closed yet
+    assert table.loss is None
+    full = FrameCsv('/dev/full')
+    full.write(frame)
+    full.close()
+    assert '2 lines are missing: No space left' in full.loss
+
+
 def test_unwritable_report_is_told(outcome):
     with pytest.raises(InputError, match='report was not written'):
         html.write_report('/proc/none/report.html', outcome.to_json())

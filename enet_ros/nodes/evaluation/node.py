@@ -1,15 +1,16 @@
-"""The node of evaluation.py: topics, parameters and files around `metrics.live.LiveEvaluation`."""
+"""The node of evaluation.py: topics, parameters and files around `evaluation.online.LiveEvaluation`."""
 
 import json
-from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, Optional
 
 from diagnostic_msgs.msg import DiagnosticArray
 import numpy as np
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.task import Future
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
@@ -17,10 +18,9 @@ from std_srvs.srv import Trigger
 from ...errors import InputError
 from ...evaluation.evaluator import Evaluator
 from ...evaluation.examples import FrameScore
-from ...evaluation.offline import provenance
 from ...evaluation.online import LiveEvaluation
 from ...images import to_array
-from ...json_files import plain, write_json
+from ...json_files import plain
 from ...libraries import need
 from ...reports.frames import FrameCsv
 from ...timing import SEGMENTED, FrameTiming, monotonic_ns
@@ -29,7 +29,9 @@ from ..common.camera_subscription import CameraSubscription
 from ..common.log_throttle import ThrottledLogger
 from ..common.main import Stop
 from ..common.parameters import declare
+from ..common.report_process import ReportProcess
 from . import parameters
+from .saving import save, snapshot
 from .status import evaluation_status
 
 MASKS = ('mono8', '8UC1')
@@ -50,6 +52,7 @@ class EvaluationNode(Node):
         self._tables = parameters.class_tables(self._options, self._checkpoint, self._folder)
         self._log = ThrottledLogger(self.get_logger())
         self._csv = FrameCsv(self._options['csv']) if self._options['csv'] else None
+        self._saver = ReportProcess()
         self._last_heard_ns = monotonic_ns()
         self._heard = False
         self._closed = False
@@ -80,7 +83,9 @@ class EvaluationNode(Node):
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self._summary = self.create_publisher(String, '~/summary', latched)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
-        self.create_service(Trigger, '~/save', self._on_save)
+        # A group of its own: while files are written, frames go on being scored.
+        self.create_service(Trigger, '~/save', self._on_save,
+                            callback_group=MutuallyExclusiveCallbackGroup())
         self.create_service(Trigger, '~/reset', self._on_reset)
         # The real time, also where the ROS clock is a bag's and stands still.
         self.create_timer(self._options['period'], self._publish,
@@ -141,15 +146,19 @@ class EvaluationNode(Node):
             return
         self._live.image(stamp_of(message), image if order == 'rgb' else image[..., ::-1])
 
-    def _on_save(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        try:
-            written = self._write()
-            response.success = True
-            response.message = 'mean IoU {:.4f} over {} frames; {}'.format(
-                self._live.summary()['mean_iou'], self._live.evaluator.frames,
-                'written: ' + ', '.join(written) if written else 'parameters output and report name no file')
-        except InputError as error:
-            response.success, response.message = False, str(error)
+    async def _on_save(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        """Write the files in a process of its own, and answer when they stand."""
+        summary, future = self._live.summary(), Future(executor=self.executor)
+        started = self._saver.start(save, (snapshot(self._live), dict(self._options), self._sources()), {},
+                                    future.set_result, future.set_result)
+        outcome = await future if started else InputError('files are being written already')
+        response.success = isinstance(outcome, list)
+        if not response.success:
+            response.message = str(outcome)
+            return response
+        response.message = 'mean IoU {:.4f} over {} frames; {}'.format(
+            summary['mean_iou'], summary['frames_evaluated'],
+            'written: ' + ', '.join(outcome) if outcome else 'parameters output and report name no file')
         return response
 
     def _on_reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
@@ -171,39 +180,28 @@ class EvaluationNode(Node):
         if idle and self._heard and monotonic_ns() - self._last_heard_ns > idle * 1e9:
             self._stop.request()
 
-    def result(self) -> Dict[str, Any]:
-        """Return the result as the tools write it: scores, coverage and what makes them reproducible."""
-        result = self._live.result(self._options['absent'])
+    def _sources(self) -> Dict[str, Any]:
+        """Return what was scored against what, for the result."""
         sources = {'source': '{} against {}'.format(
             self.resolve_topic_name('labels'),
             self._options['annotations'] or self.resolve_topic_name('ground_truth'))}
         if self._checkpoint is not None:
             sources['weights'] = f'{self._checkpoint.origin} (sha256 {self._checkpoint.sha256})'
-        result['provenance'] = provenance(**sources)
-        result['weights'] = sources.get('weights')
-        return result
-
-    def _write(self) -> List[str]:
-        """Write the files that the parameters name; return their names."""
-        result, written = self.result(), []
-        if self._options['output']:
-            write_json(self._options['output'], result)
-            written.append(self._options['output'])
-        if self._options['report']:
-            from ...reports.html import write_report
-            write_report(Path(self._options['report']), result, self._live.evaluator.examples)
-            written.append(self._options['report'])
-        return written
+        return sources
 
     def close(self) -> None:
         """Say the last word and write the files, once."""
         if self._closed:
             return
         self._closed = True
+        self._saver.stop()
         self._publish()
         if self._csv is not None:
             self._csv.close()
-        written, summary = self._write(), self._live.summary()
+            if self._csv.loss:
+                self.get_logger().error(self._csv.loss)
+                self._stop.code = self._stop.code or 1
+        written, summary = save(snapshot(self._live), self._options, self._sources()), self._live.summary()
         self.get_logger().info(
             'mean IoU {mean_iou:.4f} over {frames_evaluated} frames; truth without prediction: '
             '{truth_without_prediction}; prediction without truth: {prediction_without_truth}'.format(

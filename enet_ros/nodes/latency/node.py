@@ -27,8 +27,8 @@ from ..common.camera_subscription import FOLLOW_PERIOD, CameraSubscription
 from ..common.log_throttle import ThrottledLogger
 from ..common.main import Stop
 from ..common.parameters import check_change, declare
+from ..common.report_process import ReportProcess
 from .parameters import PARAMETERS
-from .report_process import ReportProcess
 
 _LEVELS = {'OK': DiagnosticStatus.OK, 'WARN': DiagnosticStatus.WARN, 'ERROR': DiagnosticStatus.ERROR}
 _ONLY_CAMERA = 'camera'     # what segmentation_node calls the one on `image`

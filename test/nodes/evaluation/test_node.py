@@ -155,6 +155,29 @@ def test_score_coverage_and_files(peer, start, tmp_path):
     assert len(rows) == 10 and rows[0]['name'] == '100.000000007' and rows[0]['sequence'] == 'front'
 
 
+def test_saving_a_report_loses_no_frame(peer, start, tmp_path):
+    """While the report is being made, three times as many frames as the queue holds are scored."""
+    process = start(output=tmp_path / 'r.json', report=tmp_path / 'r.html')
+    peer.connect()
+    pairs = list(images(150))
+    for stamp, prediction, truth in pairs[:5]:
+        peer.send('ground_truth', truth, stamp)
+        peer.send('labels', prediction, stamp)
+    peer.until(lambda: peer.summaries and peer.summaries[-1]['frames_evaluated'] == 5)
+    client = peer.node.create_client(Trigger, '/evaluation_node/save')
+    peer.until(client.service_is_ready)
+    future = client.call_async(Trigger.Request())
+    for stamp, prediction, truth in pairs[5:]:
+        peer.send('ground_truth', truth, stamp)
+        peer.send('labels', prediction, stamp)
+        peer.until(lambda sent=stamp: peer.summaries[-1]['frames_evaluated'] > sent - 30)
+    peer.until(future.done)
+    assert future.result().success and (tmp_path / 'r.html').is_file()
+    peer.until(lambda: peer.summaries[-1]['frames_evaluated'] == 150)
+    assert 5 <= json.loads((tmp_path / 'r.json').read_text())['frames_evaluated'] < 150
+    end(process)
+
+
 def test_stamps_that_never_agree_are_told_and_reset_forgets(peer, start):
     process = start()
     peer.connect()
