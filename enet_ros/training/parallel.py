@@ -9,6 +9,7 @@ import multiprocessing
 from multiprocessing.connection import Connection
 import os
 from pathlib import Path
+import shutil
 import signal
 import tempfile
 from typing import Any, Callable, List, Sequence
@@ -26,11 +27,14 @@ class Group:
     """The processes of one training; rank 0 leads: it validates, logs and saves."""
 
     def __init__(self, rank: int, size: int, meeting: str) -> None:
-        """Join the group of `size` processes that meet at the file `meeting`."""
+        """Join the group of `size` processes that meet at the file `meeting`, which goes once all have."""
         os.environ.setdefault('GLOO_SOCKET_IFNAME', 'lo')
         distributed.init_process_group('gloo', init_method=f'file://{meeting}', rank=rank, world_size=size,
                                        timeout=_PATIENCE)
         self.rank, self.size = rank, size
+        self.agree(0.0)
+        if rank == 0:
+            shutil.rmtree(str(Path(meeting).parent), ignore_errors=True)
 
     def average(self, network: nn.Module, numbers: Sequence[float]) -> List[float]:
         """Replace gradients and batch-norm statistics by their means; return the means of `numbers`."""
@@ -88,6 +92,7 @@ def lead(size: int, work: Callable[[Join, Any], None], argument: Any) -> Group:
         try:
             pipe.recv()
         except EOFError:
+            shutil.rmtree(str(Path(meeting).parent), ignore_errors=True)
             raise InputError('a process of the training ended before it began; '
                              'try without --processes') from None
     return Group(0, size, meeting)
