@@ -48,7 +48,7 @@ pip() {
 # Install a pinned file and nothing else. With dependencies, pip looks for whatever is wanted with an extra (coverage[toml]) in the
 # index as well, and stops over a release newer than the pinned one. What is published as source is built with the pinned setuptools.
 pinned() {
-    pip install --quiet --no-deps --no-build-isolation --use-pep517 --require-hashes -r "requirements/$1.txt"
+    pip install --quiet --no-compile --no-deps --no-build-isolation --use-pep517 --require-hashes -r "requirements/$1.txt"
 }
 
 install_runtime() {
