@@ -1,16 +1,18 @@
 """sensor_msgs/Image and CompressedImage data to arrays and back, without importing ROS.
 
 Encodings follow sensor_msgs/image_encodings.h. Plain 8-bit colour is viewed in place; everything
-else becomes a new array by cv_bridge's conversions where it is installed and by the same
-conversions of OpenCV where it is not.
+else becomes a new array: by cv_bridge where it is installed and works, by the same conversions of
+OpenCV where not.
 """
 
 import functools
+from types import SimpleNamespace
 from typing import Any, Callable, NamedTuple, Optional, Tuple
 
 import cv2
 import numpy as np
 
+from .errors import one_line
 from .picture_files import MAX_PIXELS, MAX_SIDE, ImageError, decode
 
 
@@ -80,8 +82,7 @@ def to_array(data: Any, height: int, width: int, encoding: str, step: int,
     if 'bayer' in encoding and (height < 2 or width < 2):
         raise ImageError(f'a {encoding} image of {width}x{height} holds no whole pattern')
     rows = np.ascontiguousarray(rows.astype(layout.dtype, copy=False))
-    bridge = cv_bridge_conversion() if encoding in BRIDGED else None
-    convert = bridge or convert_by_opencv
+    convert = (cv_bridge().convert if encoding in BRIDGED else None) or convert_by_opencv
     return convert(rows, encoding, layout.order + '8'), layout.order
 
 
@@ -102,14 +103,38 @@ def convert_by_opencv(rows: np.ndarray, encoding: str, target: str) -> np.ndarra
     return colour if colour.dtype == np.uint8 else cv2.convertScaleAbs(colour, alpha=255 / 65535)
 
 
+class Bridge(NamedTuple):
+    """cv_bridge's conversion (pixels, encoding, target), None where it is not usable, and why."""
+
+    convert: Optional[Callable[[np.ndarray, str, str], np.ndarray]]
+    reason: str
+
+
 @functools.lru_cache(maxsize=None)
-def cv_bridge_conversion() -> Optional[Callable[[np.ndarray, str, str], np.ndarray]]:
-    """Return cv_bridge's conversion (pixels, encoding, target); None where it is not or does not load."""
+def cv_bridge() -> Bridge:
+    """Return cv_bridge's conversion if it is installed and does its job; tried once.
+
+    The rule: plain 8-bit colour is viewed, what `BRIDGED` names is converted by cv_bridge, and by OpenCV
+    where there is none. Rows that are padded or big-endian are made plain first: cv_bridge shifts rows whose
+    padding is no multiple of a pixel.
+    """
     try:
-        from cv_bridge.boost.cv_bridge_boost import cvtColor2
-    except Exception:   # builds against another NumPy fail with more than ImportError
-        return None
-    return cvtColor2
+        from cv_bridge import CvBridge
+        bridge = CvBridge()
+
+        def convert(rows: np.ndarray, encoding: str, target: str) -> np.ndarray:
+            message = SimpleNamespace(height=rows.shape[0], width=rows.shape[1], encoding=encoding,
+                                      step=rows.strides[0], is_bigendian=0, data=rows.data)
+            return np.asarray(bridge.imgmsg_to_cv2(message, target))
+
+        pixels = np.arange(16, dtype=np.uint8).reshape(2, 2, 4)
+        if not np.array_equal(convert(pixels, 'rgba8', 'rgb8'), pixels[..., :3]):
+            raise ValueError('its result is wrong')
+    except Exception as error:      # builds against another NumPy fail with more than ImportError
+        missing = isinstance(error, ImportError) and error.name == 'cv_bridge'
+        why = 'is not installed' if missing else f'does not work: {one_line(str(error), 200)}'
+        return Bridge(None, f'OpenCV converts images (cv_bridge {why})')
+    return Bridge(convert, 'cv_bridge converts images')
 
 
 def _rows(data: Any, height: int, width: int, step: int, layout: _Layout, is_bigendian: bool,

@@ -1,6 +1,8 @@
 """Image messages against hand-written vectors: every encoding, padding, byte order, and what is refused."""
 
 import struct
+import sys
+from types import ModuleType
 
 import cv2
 from hypothesis import given, settings
@@ -125,15 +127,72 @@ def test_contradictions_are_refused(arguments, text):
         to_array(*arguments)
 
 
-@pytest.mark.skipif(images.cv_bridge_conversion() is None, reason='cv_bridge is not installed')
+class CvBridge:
+    """The double of cv_bridge's public class, with its manners.
+
+    It knows a message by its fields, floors rows whose padding is no multiple of a pixel to whole pixels, and
+    raises where it cannot convert. What it makes of colours is OpenCV's, as in the real one.
+    """
+
+    def imgmsg_to_cv2(self, message, desired_encoding: str = 'passthrough') -> np.ndarray:
+        layout = images._ENCODINGS[message.encoding]
+        if message.encoding not in images.BRIDGED:
+            raise RuntimeError(f'Unrecognized image encoding [{message.encoding}]')
+        size = np.dtype(layout.dtype).itemsize
+        shape = (message.height, message.step // size // layout.channels)
+        shape += (layout.channels,) if layout.channels > 1 else ()
+        pixels = np.ndarray(shape, layout.dtype, buffer=message.data)[:, :message.width]
+        return images.convert_by_opencv(np.ascontiguousarray(pixels), message.encoding, desired_encoding)
+
+
+class BrokenBridge:
+    """One that was built against another NumPy."""
+
+    def imgmsg_to_cv2(self, message, desired_encoding: str = 'passthrough') -> np.ndarray:
+        raise AttributeError('_ARRAY_API not found')
+
+
+@pytest.fixture
+def bridge(request, monkeypatch):
+    """Install a double of cv_bridge, none, or whatever is there."""
+    if request.param != 'real':
+        module = request.param and ModuleType('cv_bridge')
+        if module:
+            module.CvBridge = {'double': CvBridge, 'broken': BrokenBridge}[request.param]
+        monkeypatch.setitem(sys.modules, 'cv_bridge', module)
+    images.cv_bridge.cache_clear()
+    yield images.cv_bridge()
+    images.cv_bridge.cache_clear()
+
+
+@pytest.mark.parametrize('bridge', ['double', 'real'], indirect=True)
 @pytest.mark.parametrize('encoding', sorted(images.BRIDGED))
-def test_cv_bridge_and_opencv_agree(encoding):
+def test_cv_bridge_and_opencv_agree_on_padded_rows_of_either_order(bridge, encoding):
+    if bridge.convert is None:
+        pytest.skip(bridge.reason)
     layout = images._ENCODINGS[encoding]
+    dtype = np.dtype(layout.dtype)
     shape = (8, 10) if layout.channels == 1 else (8, 10, layout.channels)
-    pixels = np.random.RandomState(0).randint(0, np.iinfo(layout.dtype).max + 1, shape).astype(layout.dtype)
-    target = layout.order + '8'
-    np.testing.assert_array_equal(images.cv_bridge_conversion()(pixels, encoding, target),
-                                  images.convert_by_opencv(pixels, encoding, target))
+    pixels = np.random.RandomState(0).randint(0, np.iinfo(dtype).max + 1, shape).astype(dtype)
+    expected = images.convert_by_opencv(pixels, encoding, layout.order + '8')
+    for big in (False, True):
+        rows = pixels.astype(dtype.newbyteorder('>' if big else '<')).reshape(8, -1).view(np.uint8)
+        for padding in (0, 1, 7):
+            data = np.hstack((rows, np.full((8, padding), 99, np.uint8)))
+            found, order = to_array(data.tobytes(), 8, 10, encoding, data.shape[1], big)
+            if 'mono8' == encoding or layout.code is not None or dtype.itemsize > 1:
+                np.testing.assert_array_equal(found, expected)
+            assert order == layout.order
+
+
+@pytest.mark.parametrize('bridge, words', [
+    ('double', 'cv_bridge converts images'), (None, 'cv_bridge is not installed'),
+    ('broken', 'cv_bridge does not work: _ARRAY_API not found')], indirect=['bridge'])
+def test_which_way_is_taken_is_said(bridge, words):
+    assert words in bridge.reason and (bridge.convert is None) == ('OpenCV converts' in bridge.reason)
+    pixels = np.arange(12, dtype=np.uint8).reshape(2, 6)
+    np.testing.assert_array_equal(to_array(pixels.tobytes(), 2, 6, 'mono8', 6)[0],
+                                  pixels[..., None].repeat(3, 2))
 
 
 @settings(max_examples=300, deadline=None)

@@ -5,6 +5,7 @@ from typing import Any, Dict, List, Optional
 from rclpy.clock import Clock, ClockType
 from rclpy.qos import DurabilityPolicy, QoSProfile
 
+from ...images import cv_bridge
 from ...overlay import Overlay
 from ...resources import find
 from ...segmenter import Segmenter
@@ -60,6 +61,7 @@ class SegmentationNode(ManagedNode):
         for name in settings.cameras or ('',):
             self._cameras[name or 'camera'] = self._camera(name, segmenter)
         self._apply_live()
+        self.get_logger().info(cv_bridge().reason)
         self._create_label_info()
         if segmenter.checkpoint is not None and segmenter.checkpoint.licence:
             self.get_logger().info(f'licence of these weights: {segmenter.checkpoint.licence}')
