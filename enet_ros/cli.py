@@ -12,6 +12,7 @@ from .errors import InputError, one_line
 from .libraries import need
 
 T = TypeVar('T')
+EXIT_GATE = 1           # done, and a requirement is not met
 EXIT_INPUT = 2          # bad input, as argparse itself
 EXIT_DEFECT = 70        # what no input should bring about; EX_SOFTWARE of sysexits.h
 TRACEBACK = 'ENET_TRACEBACK'    # in the environment: a defect is shown with its traceback

@@ -24,6 +24,7 @@ from ..metrics.instance import CITYSCAPES_MEMBERS, CITYSCAPES_SIZES, InstanceCou
 from ..metrics.temporal import TemporalConsistency
 from .examples import Examples, FrameScore, Picture
 
+SCHEMA = 'enet_ros/evaluation 1'    # names the keys of a result; counted up where one changes its meaning
 MAX_GAP = 0.2       # seconds; frames further apart are not consecutive
 
 
@@ -140,14 +141,14 @@ class Evaluator:
 
         Keys: those of `ConfusionMatrix.scores` and, where there is something to say, of
         `InstanceCounts.scores` (with `instance_sizes`, the averages that weigh: 'Cityscapes' for that
-        benchmark, or 'measured' in these frames), `BoundaryCounts.scores`; `frames_evaluated`,
+        benchmark, or 'measured' in these frames), `BoundaryCounts.scores`; `schema`, `frames_evaluated`,
         `unannotated` (the share of pixels without valid truth, which are not counted), `coding` (tables of
         prediction, truth and scores), `intervals` (see bootstrap.intervals), `temporal`, `confusion`
         ({'classes': ..., 'counts': ...}), `timeline` (IoU over time) and `parts` (what `restore` reads).
         """
         annotated = int(self.confusion.counts.sum())
         result: Dict[str, Any] = {
-            'frames_evaluated': self.frames,
+            'schema': SCHEMA, 'frames_evaluated': self.frames,
             'unannotated': 1 - annotated / self.pixels if self.pixels else float('nan')}
         result.update(self.confusion.scores(self.classes, absent))
         if self.boundary is not None:

@@ -13,10 +13,10 @@ from .tables import cell, headline, percent, text_table
 def compare(result: Mapping[str, Any], other: Mapping[str, Any], name: str = 'other') -> Dict[str, Any]:
     """Return {'name', 'rows', 'classes', 'interval', 'notes'}: scores of both in percent and differences.
 
-    A difference is `result` minus `other`. `interval` is [low, high] for the difference of the mean IoU,
-    by a paired bootstrap over the same frames, and None where the frames differ. `notes` say what makes
-    the comparison uneven. InputError where the two were not scored in the same classes, or where `other`,
-    which comes from a file, is no result.
+    A difference is `result` minus `other`. `interval` is [low, high] for the difference of the mean IoU (each
+    class has its own), by a paired bootstrap over the same frames, and None where the frames differ. `notes`
+    say what makes the comparison uneven. InputError where the two were not scored in the same classes, or
+    where `other`, which comes from a file, is no result.
     """
     check(other, name)
     try:
@@ -33,14 +33,17 @@ def _compare(result: Mapping[str, Any], other: Mapping[str, Any], name: str) -> 
             name, other['coding']['scores'], result['coding']['scores']))
     theirs = {key: value for key, _, value, _ in headline(other)}
     rows = [_row(label, value, theirs.get(key)) for key, label, value, _ in headline(result) if key in theirs]
-    classes = [_row(label, percent(value), percent(other['class_iou'][label]))
+    intervals = paired_intervals(result, other)
+    points = {key: [100 * limit for limit in limits] for key, limits in (intervals or {}).items()}
+    rows[0]['interval'] = points.get('mean_iou')
+    classes = [dict(_row(label, percent(value), percent(other['class_iou'][label])),
+                    interval=points.get(f'class_iou.{label}'))
                for label, value in result['class_iou'].items()]
     notes = []
     if result['frames_evaluated'] != other['frames_evaluated']:
         notes.append('{} frames evaluated against {}'.format(
             result['frames_evaluated'], other['frames_evaluated']))
-    interval = paired_interval(result, other)
-    if interval is None:
+    if intervals is None:
         notes.append('not the same frames: no interval can be given for the difference')
     for key in ('weights', 'engine'):
         if result.get(key) != other.get(key):
@@ -49,7 +52,8 @@ def _compare(result: Mapping[str, Any], other: Mapping[str, Any], name: str) -> 
     latency = [_latency(one) for one in (result, other)]
     if None not in latency:
         rows.append(dict(_row('latency p50, ms', *latency), lower_is_better=True))
-    return {'name': name, 'rows': rows, 'classes': classes, 'interval': interval, 'notes': notes}
+    return {'name': name, 'rows': rows, 'classes': classes, 'interval': points.get('mean_iou'),
+            'notes': notes}
 
 
 def check(result: Any, name: str) -> None:
@@ -60,29 +64,38 @@ def check(result: Any, name: str) -> None:
         raise InputError('{}: no result of an evaluation (it has no {})'.format(name, ', '.join(missing)))
 
 
-def paired_interval(result: Mapping[str, Any], other: Mapping[str, Any], level: float = 0.95,
-                    resamples: int = 1000) -> Optional[List[float]]:
-    """Return [low, high] percentage points for the difference of mean IoU; None where frames differ.
+def paired_intervals(result: Mapping[str, Any], other: Mapping[str, Any], level: float = 0.95,
+                     resamples: int = 1000) -> Optional[Dict[str, List[float]]]:
+    """Return [low, high] of the differences of `mean_iou` and each `class_iou.NAME`; None for other frames.
 
-    Both are resampled alike, which takes out what a block of frames is hard or easy for both.
+    Both are resampled alike, which takes out what is hard or easy for both. A class that
+    is never there has no entry.
     """
     if 'parts' not in result or 'parts' not in other:
         return None
     blocks = [BlockCounts.restore(one['parts']['blocks']) for one in (result, other)]
     names = [[(block.sequence, block.name, block.frames) for block in one.blocks] for one in blocks]
-    units = [one.units()[1] for one in blocks]
+    length = max(one.length()[0] for one in blocks)
+    units = [one.units(length)[1] for one in blocks]
     if names[0] != names[1] or len(units[0]) < 2:
         return None
-    drawn = [scores.mean_iou(bootstrap.resample(counts, resamples)) for counts in units]
-    tail = 50 * (1 - level)
-    return [100 * float(limit) for limit in np.nanpercentile(drawn[0] - drawn[1], [tail, 100 - tail])]
+    drawn = [bootstrap.resample(counts, resamples) for counts in units]
+    mine, theirs = ([scores.mean_iou(counts)] + list(scores.class_iou(counts).T) for counts in drawn)
+    tail, found = 50 * (1 - level), {}
+    keys = ['mean_iou'] + [f'class_iou.{name}' for name in result['class_iou']]
+    for key, first, second in zip(keys, mine, theirs):
+        difference = (first - second)[~np.isnan(first - second)]
+        if len(difference):
+            found[key] = [float(limit) for limit in np.percentile(difference, [tail, 100 - tail])]
+    return found
 
 
 def comparison_text(comparison: Mapping[str, Any]) -> str:
     """Return the comparison for a terminal."""
-    rows = [[row['name'], cell(row['mine']), cell(row['other']), signed(row['difference'])]
+    rows = [[row['name'], cell(row['mine']), cell(row['other']), signed(row['difference']),
+             '{} .. {}'.format(*map(signed, row['interval'])) if row['interval'] else '']
             for row in comparison['rows'] + comparison['classes']]
-    lines = [text_table(['', 'this', comparison['name'], 'difference'], rows)]
+    lines = [text_table(['', 'this', comparison['name'], 'difference', '95 % interval'], rows)]
     if comparison['interval'] is not None:
         lines.append('difference of mean IoU, 95 % interval: {} .. {}'.format(
             *map(signed, comparison['interval'])))
@@ -96,7 +109,8 @@ def signed(value: Optional[float]) -> str:
 
 def _row(name: str, mine: Optional[float], other: Optional[float]) -> Dict[str, Any]:
     difference = None if mine is None or other is None else mine - other
-    return {'name': name, 'mine': mine, 'other': other, 'difference': difference, 'lower_is_better': False}
+    return {'name': name, 'mine': mine, 'other': other, 'difference': difference, 'lower_is_better': False,
+            'interval': None}
 
 
 def _latency(result: Mapping[str, Any]) -> Optional[float]:

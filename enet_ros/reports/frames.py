@@ -9,6 +9,8 @@ from typing import Any, Optional, Union
 from ..errors import InputError
 from ..evaluation.examples import FrameScore
 
+SCHEMA = 'enet_ros/frames 1'
+
 
 class FrameCsv:
     """A CSV file of FrameScores (its fields are the columns; empty where NaN or unknown).
@@ -26,11 +28,11 @@ class FrameCsv:
             self._file = self.path.open('wb', buffering=0)
         except OSError as error:
             raise InputError(f'{path}: {error.strerror}; no CSV can be written there') from None
-        self._put(FrameScore._fields)
+        self._put(FrameScore._fields + ('schema',))
 
     def write(self, frame: FrameScore) -> None:
         """Add one line; never raises."""
-        self._put([_cell(value) for value in frame])
+        self._put([_cell(value) for value in frame] + [SCHEMA])
 
     @property
     def loss(self) -> Optional[str]:

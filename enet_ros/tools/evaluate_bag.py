@@ -43,6 +43,8 @@ def arguments() -> argparse.ArgumentParser:
                        help="class table of the truth; the bag's if not given")
     truth.add_argument('--truth-coding', choices=('trainIds', 'labelIds'), default='trainIds',
                        help='of the truth topic')
+    truth.add_argument('--match', type=_match, metavar='exact|nearest:MS',
+                       help='stamps of a truth topic: equal (exact, the default), or within MS milliseconds')
     truth.add_argument('--sidecar', metavar='FILE', help='CSV with filename,stamp,sequence')
     truth.add_argument('--truth-offset', type=float, default=0.0, metavar='S',
                        help="added to the folder's times before they are compared with stamps")
@@ -53,12 +55,13 @@ def arguments() -> argparse.ArgumentParser:
                       help='add earlier results (their --json)')
     work.add_argument('--boundary', action='store_true', help='boundary IoU too (twice the time)')
     scoring.add_results(parser)
+    scoring.add_gates(parser)
     return parser
 
 
 @cli.guard
 def main(argv: Optional[List[str]] = None) -> int:
-    """Score; exit code 2 where the input is wrong, also where only some of several bags could be scored."""
+    """Score; exit code 1 where a gate is not met, 2 where the input is wrong or a bag could not be scored."""
     options = arguments().parse_args(argv)
     if not options.bags and not options.merge:
         raise InputError('name a bag, or earlier results with --merge')
@@ -89,8 +92,8 @@ def main(argv: Optional[List[str]] = None) -> int:
         print(f'error: {table.loss}', file=sys.stderr)
     sharding.distinguish(evaluations)
     result, total = merged(evaluations, bags, failed, options)
-    scoring.publish(result, total.evaluator.examples, options, beside)
-    return cli.EXIT_INPUT if failed else 0
+    code = scoring.publish(result, total.evaluator.examples, options, beside)
+    return cli.EXIT_INPUT if failed else code
 
 
 def score(path: str, options: argparse.Namespace,
@@ -129,7 +132,7 @@ def job(path: str, options: argparse.Namespace) -> sharding.Job:
     """Return the work that the options ask for, for one bag."""
     choice = Choice(path, options.image, options.predictions, options.truth, options.truth_folder,
                     options.split, options.truth_classes, options.truth_coding == 'labelIds', options.sidecar,
-                    options.truth_offset, bool(options.report) or options.flow)
+                    options.truth_offset, bool(options.report) or options.flow, options.match)
     segmenter = scoring.segmenter_options(options) if options.predictions is None else {}
     if segmenter and options.jobs > 1:
         segmenter['threads'] = max(1, (os.cpu_count() or 1) // options.jobs)
@@ -146,6 +149,16 @@ def _check_once(bags: List[str]) -> None:
     for place, path in enumerate(real):
         if path in real[:place]:
             raise InputError(f'{bags[place]}: named twice, and would count twice')
+
+
+def _match(text: str) -> Optional[float]:
+    """Return the milliseconds of nearest:MS, None for exact; for argparse."""
+    if text == 'exact':
+        return None
+    kind, _, value = text.partition(':')
+    if kind != 'nearest' or not 0 <= float(value) < 1e6:
+        raise argparse.ArgumentTypeError('exact or nearest:MILLISECONDS is expected')
+    return float(value)
 
 
 def merged(evaluations: List[Tuple[str, Evaluation]], known: Mapping[str, Any], failed: List[str],

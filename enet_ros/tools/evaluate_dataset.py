@@ -33,6 +33,7 @@ def arguments() -> argparse.ArgumentParser:
     ready.add_argument('--prediction-classes', type=ClassTable.load, metavar='TABLE',
                        help="class table of the predictions, where it is not the data set's")
     scoring.add_results(parser)
+    scoring.add_gates(parser)
     parser.add_argument('--submission', type=Path, metavar='DIR',
                         help='write label images for the Cityscapes test server: labelIds, full resolution')
     return parser
@@ -51,10 +52,10 @@ def main(argv: Optional[List[str]] = None) -> int:
     if not outcome.coverage.frames_evaluated and not written:
         problems = list(outcome.coverage.problems) or [f'{options.root}: no annotations there']
         raise InputError(f'nothing could be scored: {problems[0]}')
-    scoring.publish(outcome.to_json(options.absent), outcome.evaluator.examples, options, beside)
+    code = scoring.publish(outcome.to_json(options.absent), outcome.evaluator.examples, options, beside)
     if written:
         print(f'{written} label images written to {options.submission}')
-    return cli.EXIT_INPUT if 'failed' in options else 0
+    return cli.EXIT_INPUT if 'failed' in options else code
 
 
 def _segment(dataset: Dataset, options: argparse.Namespace) -> Tuple[Evaluation, int]:

@@ -4,12 +4,16 @@ import argparse
 from pathlib import Path
 from typing import Any, Dict, Optional, Tuple
 
+from .. import cli
 from ..deploy.factory import ENGINES, PRECISIONS
+from ..errors import InputError
 from ..evaluation.examples import Examples
+from ..files import write_bytes
 from ..geometry import RESIZE_MODES
 from ..json_files import read_json, write_json
 from ..latency.files import read_summary
 from ..metrics.scores import ABSENT
+from ..reports import gates
 from ..reports.comparison import check, compare, comparison_text
 from ..reports.text import summary
 from ..segmenter import UPSAMPLING
@@ -51,6 +55,20 @@ def add_results(parser: argparse.ArgumentParser) -> None:
                        help='measure flicker by optical flow where annotations cannot tell it (slow)')
 
 
+def add_gates(parser: argparse.ArgumentParser) -> None:
+    """Add what a result must reach; where it does not, the exit code is 1."""
+    group = parser.add_argument_group('gates (exit code 1 where one is not met)')
+    group.add_argument('--fail-under', action='append', default=[], metavar='NAME=VALUE',
+                       help='least value of a score of the JSON: mean_iou=0.70, class_iou.Pedestrian=0.5')
+    group.add_argument('--min-coverage', type=_fraction, metavar='SHARE',
+                       help='least share of the annotated frames that must be evaluated: 0.99')
+    group.add_argument('--baseline', type=Path, metavar='JSON',
+                       help='an earlier result: mean IoU and no class may be worse')
+    group.add_argument('--tolerance', type=_fraction, default=0.0, metavar='SHARE',
+                       help='how much lower than the baseline is accepted: 0.01')
+    group.add_argument('--junit', type=Path, metavar='FILE', help='the gates as JUnit XML')
+
+
 class Beside:
     """What an earlier run left, read before any work is done, so that a bad file is told at once."""
 
@@ -62,10 +80,23 @@ class Beside:
             self.other = read_json(options.compare)
             check(self.other, str(options.compare))
         self.latency = read_summary(options.latency) if options.latency else None
+        self.thresholds = [gates.threshold(text) for text in options.fail_under]
+        self.baseline = read_json(options.baseline) if options.baseline else None
+        if options.baseline:
+            check(self.baseline, str(options.baseline))
+        if options.junit and not (self.thresholds or options.baseline or options.min_coverage is not None):
+            raise InputError('--junit needs a gate: --fail-under, --min-coverage or --baseline')
 
 
-def publish(result: Dict[str, Any], examples: Examples, options: argparse.Namespace, beside: Beside) -> None:
-    """Print the result, beside an earlier one where there is one, and write what the options ask for."""
+def publish(result: Dict[str, Any], examples: Examples, options: argparse.Namespace, beside: Beside) -> int:
+    """Print the result, beside an earlier one where there is one, and write what the options ask for.
+
+    Return the exit code: 1 where a gate is not met.
+    """
+    judged = gates.judge(result, beside.thresholds, options.min_coverage, beside.baseline, options.tolerance,
+                         str(options.baseline))
+    if judged:
+        result = dict(result, gates=[gate._asdict() for gate in judged])
     print(summary(result))
     if beside.other is not None:
         print('\n' + comparison_text(compare(result, beside.other, beside.other_name)))
@@ -75,6 +106,18 @@ def publish(result: Dict[str, Any], examples: Examples, options: argparse.Namesp
         from ..reports.html import write_report
         write_report(options.report, result, examples, latency=beside.latency, other=beside.other,
                      other_name=beside.other_name)
+    if options.junit:
+        write_bytes(options.junit, gates.junit(judged), 'the JUnit file was')
+    if judged:
+        print('\n' + gates.gates_text(judged))
+    return cli.EXIT_GATE if not all(gate.passed for gate in judged) else 0
+
+
+def _fraction(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError('a share from 0 to 1 is expected')
+    return value
 
 
 def size(text: str) -> Tuple[int, int]:

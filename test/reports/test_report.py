@@ -253,8 +253,8 @@ def test_csv_has_one_line_a_frame(outcome, tmp_path):
         for row in rows:
             file.write(row)
     lines = (tmp_path / 'deep' / 'frames.csv').read_text().splitlines()
-    assert lines[0] == 'name,sequence,stamp,pixels,mean_iou,global_accuracy,flip_rate'
-    assert len(lines) == 4 and lines[1].endswith(',')       # the first frame has none before it
+    assert lines[0] == 'name,sequence,stamp,pixels,mean_iou,global_accuracy,flip_rate,schema'
+    assert len(lines) == 4 and lines[1].endswith(',,enet_ros/frames 1')   # the first frame has none before it
     with pytest.raises(InputError, match='CSV'):
         FrameCsv('/proc/none/frames.csv')
 

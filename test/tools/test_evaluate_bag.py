@@ -124,6 +124,25 @@ def test_bags_of_one_name_are_several_drives(tmp_path: Path) -> None:
     assert later['provenance']['bag'] == f'{monday}, {tuesday}, {friday}'
 
 
+def test_gates_decide_the_exit_code(bag: Path, whole: dict, tmp_path: Path, capsys) -> None:
+    """Met: 0. Not met: 1, and everything is written all the same."""
+    baseline = tmp_path / 'before.json'
+    baseline.write_text(json.dumps(whole))
+    met = ['--fail-under', 'mean_iou=0.1', '--min-coverage', '0.99', '--baseline', baseline]
+    run(tmp_path, bag, *PREDICTIONS, *met)
+    path, junit = tmp_path / 'r.json', tmp_path / 'gates.xml'
+    assert main([str(bag)] + PREDICTIONS + ['--fail-under', 'class_iou.Road=0.999', '--json', str(path),
+                                            '--junit', str(junit)]) == 1
+    assert json.loads(path.read_text())['gates'][0]['passed'] is False and b'<failure' in junit.read_bytes()
+    assert 'FAILED: class_iou.Road' in capsys.readouterr().out
+
+
+def test_stamps_within_a_tolerance(bag: Path, tmp_path: Path) -> None:
+    """--match nearest:MS is handed on, and told in the result."""
+    result = run(tmp_path, bag, *PREDICTIONS, '--match', 'nearest:4')
+    assert result['matching']['within_ms'] == 4.0 and result['frames_evaluated'] == 24
+
+
 def test_report_csv_and_comparison(bag: Path, tmp_path: Path, capsys) -> None:
     """One HTML file with pictures, and a comparison that names the other result."""
     run(tmp_path, bag, *PREDICTIONS, name='before')
