@@ -4,6 +4,8 @@ import importlib
 import sys
 from typing import Callable, List, Optional
 
+from . import __version__
+from .errors import did_you_mean
 from .libraries import missing_line
 
 # name: (module:function, what it does). setup.py makes `ros2 run enet_ros NAME` from the same names.
@@ -24,6 +26,7 @@ EXECUTABLES = {
     'build_engine': ('tools.build_engine:main', 'build and cache the engine for this device'),
     'compare_latency': ('tools.compare_latency:main', 'two latency recordings side by side'),
     'soak': ('rigs.soak.run:main', 'the whole graph under more load than it can hold'),
+    'doctor': ('rigs.doctor:main', 'what this machine lacks, and the cure of each fault'),
     'demo': ('rigs.demo:main', 'the whole system on this machine in under a minute'),
 }
 
@@ -33,9 +36,13 @@ def main(argv: Optional[List[str]] = None) -> int:
     arguments = sys.argv[1:] if argv is None else list(argv)
     if arguments and arguments[0] in EXECUTABLES:
         return run(arguments[0], arguments[1:])
+    if arguments[:1] == ['--version']:
+        print(f'enet_ros {__version__}')
+        return 0
     asked = not arguments or arguments[0] in ('-h', '--help')
     if not asked:
-        print(f"error: there is no '{arguments[0]}'", file=sys.stderr)
+        hint = did_you_mean(arguments[0], EXECUTABLES)
+        print(f"error: there is no '{arguments[0]}'{hint}", file=sys.stderr)
     width = max(len(name) for name in EXECUTABLES)
     lines = [f'  {name:<{width}}  {text}' for name, (_, text) in EXECUTABLES.items()]
     print('usage: enet_ros NAME ... (each with --help)\n' + '\n'.join(lines),

@@ -1,5 +1,7 @@
 """The one error that the package's users meet."""
 
+from typing import Iterable
+
 _LONGEST = 1000     # characters of a message; the middle of a longer one is left out
 
 
@@ -27,3 +29,10 @@ def one_line(text: str, longest: int = _LONGEST) -> str:
         return text
     tail = longest // 3
     return f'{text[:longest - tail - 5]} ... {text[-tail:]}'
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return "; did you mean 'camvid'?" where a known name is close to a mistyped one, else ''."""
+    import difflib
+    close = difflib.get_close_matches(name, list(known), 1)
+    return f"; did you mean '{close[0]}'?" if close else ''

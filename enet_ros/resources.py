@@ -5,7 +5,7 @@ from pathlib import Path
 import sys
 from typing import List
 
-from .errors import InputError
+from .errors import InputError, did_you_mean
 
 PACKAGE = 'enet_ros'
 KINDS = ('config', 'launch', 'models')
@@ -46,5 +46,6 @@ def find(kind: str, name: str) -> Path:
         raise InputError(f'{name!r} is not a file inside {folder}')
     if not path.is_file():
         there = sorted(entry.name for entry in path.parent.glob('*')) if path.parent.is_dir() else []
-        raise InputError('{} does not exist; there is: {}'.format(path, ', '.join(there) or 'nothing'))
+        raise InputError('{} does not exist; there is: {}'.format(path, ', '.join(there) or 'nothing')
+                         + did_you_mean(path.name, there))
     return path

@@ -5,7 +5,7 @@ from typing import List, Optional, Tuple
 
 from .. import licences
 from ..classes import ClassTable
-from ..errors import InputError
+from ..errors import InputError, did_you_mean
 from . import camvid_layouts, files
 from .camvid_layouts import recognise, split_of
 from .sample import Dataset, Sample
@@ -37,7 +37,7 @@ class CamVid(Dataset):
                 root if self.layout is None else self.layout, ', '.join(camvid_layouts.LAYOUTS)))
         if split is not None and split not in camvid_layouts.SPLITS:
             raise InputError("{}: split '{}' does not exist; there are: {}".format(
-                root, split, ', '.join(camvid_layouts.SPLITS)))
+                root, split, ', '.join(camvid_layouts.SPLITS)) + did_you_mean(split, camvid_layouts.SPLITS))
         self._pairs, self._read = camvid_layouts.LAYOUTS[self.layout](root, split, self.classes)
 
     def __len__(self) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import licences
 from ..classes import IGNORE, ClassTable
-from ..errors import InputError
+from ..errors import InputError, did_you_mean
 from ..json_files import read_json
 from ..picture_files import MAX_PIXELS, MAX_SIDE
 from . import files
@@ -61,7 +61,7 @@ class Cityscapes(Dataset):
         splits = sorted(path.name for path in images.iterdir() if path.is_dir())
         if split is not None and split not in splits:
             raise InputError("{}: split '{}' does not exist; there are: {}".format(
-                images, split, ', '.join(splits) or 'none'))
+                images, split, ', '.join(splits) or 'none') + did_you_mean(split, splits))
         self.classes = ClassTable.load('cityscapes')
         self.split = split
         truth = next((root / name for name in _TRUTHS if (root / name).is_dir()), None)

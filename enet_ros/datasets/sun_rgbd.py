@@ -5,7 +5,7 @@ import re
 from typing import List, NamedTuple, Optional
 
 from ..classes import IGNORE, ClassTable
-from ..errors import InputError
+from ..errors import InputError, did_you_mean
 from . import files
 from .sample import Dataset, Sample
 
@@ -40,7 +40,7 @@ class SunRGBD(Dataset):
         self.layout = layout or recognise(root)
         if split is not None and split not in SPLITS:
             raise InputError("{}: split '{}' does not exist; there are: {}".format(
-                root, split, ', '.join(SPLITS)))
+                root, split, ', '.join(SPLITS)) + did_you_mean(split, SPLITS))
         if self.layout not in _LAYOUTS:
             raise InputError('{}: not a layout of SUN RGB-D; known are: {}'.format(
                 root if self.layout is None else self.layout, ', '.join(_LAYOUTS)))

@@ -5,7 +5,7 @@ import importlib.util
 import logging
 from pathlib import Path
 import sys
-from typing import List, Optional, Tuple, Union
+from typing import Dict, List, Optional, Tuple, Union
 
 from ..errors import InputError
 from ..libraries import missing_line
@@ -67,6 +67,18 @@ def open_engine(checkpoint: Checkpoint, engine: str = 'auto', precision: Optiona
             refusal = str(error)
         passed.append(f'{label}: {refusal}')
     raise EngineError(f"no engine for '{engine}' ({'; '.join(passed)})")
+
+
+def refusals() -> Dict[str, Optional[str]]:
+    """Return for each engine, in the order of 'auto', why it cannot run here; None where it can."""
+    found: Dict[str, Optional[str]] = {}
+    for name in _AUTO:
+        try:
+            refusal = _ruled_out(name) or importlib.import_module('.' + name, __package__).available()
+        except ImportError as error:
+            refusal = missing_line('it', error) or str(error)
+        found[name.replace('_engine', '')] = refusal
+    return found
 
 
 def _ruled_out(name: str) -> Optional[str]:
