@@ -35,6 +35,7 @@ def read_mapping(path: Union[str, Path], most: int = MAX_BYTES,
 def _parse(text: str) -> Any:
     """Return the document's value after all of its events were looked at."""
     depth = nodes = 0
+    event: Any
     for event in yaml.parse(text, Loader=_Loader):
         nodes += 1
         if isinstance(event, (yaml.CollectionStartEvent, yaml.CollectionEndEvent)):

@@ -137,7 +137,7 @@ def nearest(stamps: Iterable[int], times: Dict[int, int],
         return {}, []
     if limit is None:
         limit = int(np.median(np.diff(ordered))) // 2 if len(ordered) > 1 else ALONE_NS
-    pairs = []
+    pairs: List[Tuple[int, int, int, int]] = []
     for time, index in times.items():
         at = int(np.searchsorted(ordered, time))
         pairs.extend((abs(stamp - time), stamp, time, index)

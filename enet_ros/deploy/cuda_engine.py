@@ -51,7 +51,8 @@ class CudaEngine(Engine):
         graph = rewrite(network, head='logits').to(device, _DTYPES[precision])
         self._network: Any = graph.to(memory_format=torch.channels_last)
         self._buffers: Any = FrameBuffers(input_size, _DTYPES[precision], device, channels_last=True)
-        self._stream = torch.cuda.Stream() if device == 'cuda' else None
+        self._stream: Any = torch.cuda.Stream() if device == 'cuda' else None
+        self._logits: Any = None
         self._replay: Any = self._capture() if self._stream is not None and _has_graphs() else self._compute
         self.labels(np.zeros(input_size + (3,), np.uint8))
 

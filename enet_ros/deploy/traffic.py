@@ -150,7 +150,7 @@ class _Recorder(Tensor):
                    for item in (argument if isinstance(argument, (tuple, list)) else (argument,))
                    if isinstance(item, Tensor)]
         ledger = [tensor.ledger for tensor in tensors if isinstance(tensor, cls)][0]
-        reads = [(id(tensor), tensor.numel()) for tensor in tensors]
+        reads: List[Tuple[Hashable, int]] = [(id(tensor), tensor.numel()) for tensor in tensors]
         if func.__name__ == 'prelu' and tensors[1].numel() == 1:
             kind = 'activation'     # a leaky ReLU
         if kind == 'convolution':

@@ -56,7 +56,7 @@ class FrameCsv:
         try:
             whole = self._file.write(data) == len(data)
         except OSError as error:
-            whole, self._reason = False, error.strerror
+            whole, self._reason = False, str(error.strerror)
         if not whole:
             self._lost += 1
             self._reason = self._reason or 'no space left'

@@ -111,7 +111,10 @@ _INSTRUCTIONS = (
     'SHORT_BINSTRING BINPUT LONG_BINPUT BINGET LONG_BINGET GLOBAL REDUCE BUILD BINPERSID').split()
 
 
-class RestrictedUnpickler(pickle._Unpickler):       # type: ignore[name-defined]
+_Unpickler: Any = getattr(pickle, '_Unpickler')     # the one written in Python
+
+
+class RestrictedUnpickler(_Unpickler):
     """An unpickler that knows the few names and instructions above and refuses every other.
 
     In Python, whose memo is a dictionary: the one in C allocates as many places as a file names.
@@ -170,7 +173,7 @@ class RestrictedUnpickler(pickle._Unpickler):       # type: ignore[name-defined]
             raise pickle.UnpicklingError('a key that is neither text nor a number')
         self.stack[-1].update(zip(pairs[::2], pairs[1::2]))
 
-    dispatch = {getattr(pickle, name)[0]: pickle._Unpickler.dispatch[getattr(pickle, name)[0]]  # type: ignore
+    dispatch = {getattr(pickle, name)[0]: _Unpickler.dispatch[getattr(pickle, name)[0]]
                 for name in _INSTRUCTIONS}
     dispatch.update({pickle.REDUCE[0]: _reduce, pickle.BUILD[0]: _build, pickle.SETITEM[0]: _set_item,
                      pickle.SETITEMS[0]: _set_items})

@@ -151,7 +151,7 @@ class EvaluationNode(Node):
         summary, future = self._live.summary(), Future(executor=self.executor)
         started = self._saver.start(save, (snapshot(self._live), dict(self._options), self._sources()), {},
                                     future.set_result, future.set_result)
-        outcome = await future if started else InputError('files are being written already')
+        outcome: Any = await future if started else InputError('files are being written already')
         response.success = isinstance(outcome, list)
         if not response.success:
             response.message = str(outcome)
