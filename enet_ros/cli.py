@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 import sys
 import traceback
-from typing import Any, Callable, Iterable, Iterator, List, Mapping, Optional, Sequence, TypeVar
+from typing import Any, Callable, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple, TypeVar
 
 from .errors import InputError, one_line
 from .libraries import need
@@ -56,6 +56,16 @@ def parser(name: str, description: Optional[str], needs: Optional[Mapping[str, S
     made.add_argument('--json', metavar='FILE', type=Path, default=argparse.SUPPRESS,
                       help='write the result for machines')
     return made
+
+
+def size(text: str) -> Tuple[int, int]:
+    """Return HEIGHTxWIDTH as two numbers, multiples of 8, as every network here takes; for argparse."""
+    height, _, width = text.lower().partition('x')
+    if not (height.isdigit() and width.isdigit()):
+        raise argparse.ArgumentTypeError(f"'{text}' is no size; write it as 360x480, height first")
+    if int(height) % 8 or int(width) % 8 or not int(height) * int(width):
+        raise argparse.ArgumentTypeError(f'{text}: height and width are multiples of 8')
+    return int(height), int(width)
 
 
 def guard(main: Main) -> Callable[..., int]:

@@ -39,7 +39,8 @@ def _arguments(argv: Optional[List[str]]) -> argparse.Namespace:
     parser = cli.parser('build_engine', __doc__, {'': ['torch']})
     add = parser.add_argument
     add('--weights', default='camvid', help='a shipped name or an .npz')
-    add('--size', type=_size, metavar='HxW', help="the network's input; the weights' own if not given")
+    add('--size', type=cli.size, metavar='HEIGHTxWIDTH',
+        help="the network's input; the weights' own if not given")
     add('--precision', choices=('fp16', 'fp32'), default='fp16', help='what the engine computes in')
     add('--cache', type=Path, metavar='FOLDER', help='where engines are kept')
     add('--workspace', type=int, default=256, metavar='MIB', help='memory TensorRT may use for trials')
@@ -49,16 +50,6 @@ def _arguments(argv: Optional[List[str]]) -> argparse.Namespace:
     add('--dry-run', action='store_true', help='estimate the memory traffic; needs no TensorRT')
     add('--with-parent', action='store_true', help=argparse.SUPPRESS)
     return parser.parse_args(argv)
-
-
-def _size(text: str) -> Tuple[int, int]:
-    try:
-        height, width = (int(side) for side in text.lower().split('x'))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f'{text!r} is no HEIGHTxWIDTH, such as 360x640') from None
-    if height <= 0 or width <= 0 or height % 8 or width % 8:
-        raise argparse.ArgumentTypeError(f'{text}: height and width are multiples of 8')
-    return height, width
 
 
 def _estimate(checkpoint: weights.Checkpoint, size: Tuple[int, int]) -> Dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import argparse
 from pathlib import Path
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, Optional
 
 from .. import cli
 from ..deploy.factory import ENGINES, PRECISIONS
@@ -27,7 +27,7 @@ def add_segmenting(parser: argparse.ArgumentParser) -> None:
     group.add_argument('--weights', default='camvid', help='a shipped name or a file')
     group.add_argument('--engine', default='auto', choices=ENGINES, help='what runs the network')
     group.add_argument('--precision', choices=PRECISIONS, help="arithmetic; None: the engine's choice")
-    group.add_argument('--input-size', type=size, metavar='HEIGHTxWIDTH',
+    group.add_argument('--input-size', type=cli.size, metavar='HEIGHTxWIDTH',
                        help='network input; None: as trained')
     group.add_argument('--resize', default='stretch', choices=RESIZE_MODES,
                        help='how an image of another shape meets the network')
@@ -118,11 +118,3 @@ def _fraction(text: str) -> float:
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError('a share from 0 to 1 is expected')
     return value
-
-
-def size(text: str) -> Tuple[int, int]:
-    """Return HEIGHTxWIDTH as two numbers; for argparse."""
-    height, _, width = text.lower().partition('x')
-    if not (height.isdigit() and width.isdigit()):
-        raise argparse.ArgumentTypeError(f"'{text}' is no size; write it as 360x480, height first")
-    return int(height), int(width)

@@ -58,7 +58,7 @@ def _report(trainer: 'Trainer', scores: Dict[str, Any], arguments: argparse.Name
     print(f'weights: {path}')
     if trainer.validation is not None:
         height, width = trainer.recipe.input_size
-        print(f"mean IoU {scores['mean_iou']:.4f} on {scores['frames']} frames at {width}x{height}")
+        print(f"mean IoU {scores['mean_iou']:.4f} on {scores['frames']} frames at {height}x{width}")
     return 0
 
 
@@ -76,8 +76,7 @@ def _trainer(arguments: argparse.Namespace) -> 'Trainer':
     recipe = recipes.override(
         recipes.load(arguments.recipe), epochs=arguments.epochs, batch=arguments.batch,
         seed=arguments.seed, precision=arguments.precision, compile=arguments.compile,
-        teacher=arguments.teacher, crop=arguments.crop and tuple(arguments.crop),
-        input_size=arguments.input_size and tuple(arguments.input_size))
+        teacher=arguments.teacher, crop=arguments.crop, input_size=arguments.input_size)
     init = weights.load(arguments.init) if arguments.init else None
     training, held, dataset = _frames(arguments, recipe)
     start = from_weights(init, dataset.classes, recipe.network, recipe.variant) if init else None
@@ -115,8 +114,8 @@ def _parser() -> argparse.ArgumentParser:
         help="whose answers the recipe distils: .npz files, 'self' (the stage before), or one .npy")
     add('--epochs', type=_positive, help="epochs of every stage, instead of the recipe's")
     add('--batch', type=_positive, help="frames a step, instead of the recipe's")
-    add('--crop', type=int, nargs=2, metavar=('HEIGHT', 'WIDTH'), help="instead of the recipe's")
-    add('--input-size', type=int, nargs=2, metavar=('HEIGHT', 'WIDTH'), help="instead of the recipe's")
+    add('--crop', type=cli.size, metavar='HEIGHTxWIDTH', help="instead of the recipe's")
+    add('--input-size', type=cli.size, metavar='HEIGHTxWIDTH', help="instead of the recipe's")
     add('--hours', type=float, help='end after this time: the schedule is fitted to it')
     add('--minutes', type=float,
         help=f'stop this call after so long, with exit code {EXIT_PAUSED}; the same command continues')

@@ -70,7 +70,7 @@ def test_fine_tuning_on_one_s_own_classes(yard: Path, random_weights: Path,
     (['--recipe', 'finest'], 'does not exist; there is'),
     (['--split', 'exam'], "split 'exam' does not exist"),
     (['--init', 'nowhere.npz'], 'nowhere.npz'), (['--hold-out', 'x'], "sequence 'x'"),
-    (['--crop', '30', '30'], 'multiples of 8'), (['--layout', 'tar'], "no layout 'tar'"),
+    (['--layout', 'tar'], "no layout 'tar'"),
     (['--split', 'train+test'], 'for the final score'), (['--split', 'train+val', '--validation', 'val'],
                                                          'trained and scored on')])
 def test_wrong_arguments_are_one_line(more, told: str, yard: Path, capsys: pytest.CaptureFixture) -> None:
@@ -123,3 +123,13 @@ def test_plot_prelu(random_weights: Path, tmp_path: Path) -> None:
         assert (layer['smallest'], layer['largest']) == pytest.approx((slopes.min(), slopes.max()))
     picture = cv2.imread(str(tmp_path / 'p.png'))
     assert picture is not None and picture.std() > 5
+
+
+@pytest.mark.parametrize('text, told', [('30x32', 'multiples of 8'), ('32', 'height first'), ('0x8', 'of 8'),
+                                        ('32x-8', 'height first')])
+def test_wrong_sizes_are_told(text: str, told: str, yard: Path, capsys: pytest.CaptureFixture) -> None:
+    """As argparse does: a line that names the option, and exit code 2."""
+    with pytest.raises(SystemExit) as caught:
+        _call(yard, '--crop', text)
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert caught.value.code == 2 and '--crop' in error and told in error
