@@ -12,7 +12,7 @@ from ...errors import InputError
 from ...json_files import write_json
 from ..processes import Child, Usage
 from .ledger import Published, read_log
-from .summary import flatness, latency
+from .summary import flatness, in_words, latency
 
 CAMERAS = ('front', 'rear', 'left', 'right')
 OVERLOAD = 2.0              # times what the engine holds
@@ -107,8 +107,7 @@ class Soak:
     def _start_cameras(self, rate: float, seconds: float, phase: str, share: float) -> List[Child]:
         return [self._start('enet_ros.rigs.soak.faulty_camera', [
             name, str(self._log(name, phase)), '--rate', str(rate / len(self._cameras)),
-            '--seconds', str(seconds),
-            '--seed', str(self._options.seed + index), '--share', str(share),
+            '--seconds', str(seconds), '--seed', str(self._options.seed + index), '--share', str(share),
             '--first', str(FIRST_NUMBERS[phase])], name + '_camera.log')
             for index, name in enumerate(self._cameras)]
 
@@ -246,14 +245,6 @@ def main(argv: Optional[List[str]] = None) -> int:
     summary = Soak(options).run()
     path = options.json if 'json' in options else options.output / 'summary.json'
     write_json(path, summary)
-    print(_in_words(summary, path))
+    print(in_words(summary))
+    print(f'written to {path}')
     return 1 if summary['lost_without_reason'] or summary['wrong_count'] else 0
-
-
-def _in_words(summary: Dict[str, Any], path: Path) -> str:
-    keys = ('frames_published', 'frames_in', 'frames_segmented', 'dropped_by', 'lost_in_transport',
-            'lost_in_outages', 'lost_without_reason', 'faults_injected', 'disturbances', 'errors_survived',
-            'memory_growth', 'memory_growth_under_faults', 'threads', 'wrong_count')
-    lines = [f'{key}: {summary[key]}' for key in keys]
-    return '\n'.join(lines + ['p99: {} ms'.format(summary['latency_ms']['p99'])] + summary['wrong'][:10]
-                     + [f'written to {path}'])

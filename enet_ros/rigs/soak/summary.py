@@ -46,3 +46,12 @@ def flatness(samples: Mapping[str, List[Tuple[int, Usage]]]) -> Dict[str, Any]:
             'frames_under_' + phase: phase_samples[-1][0], 'memory_series_mb_' + phase: [
                 usage.memory_mb for usage in settled[::max(1, len(settled) // 30)]]})
     return result
+
+
+def in_words(summary: Mapping[str, Any]) -> str:
+    """Return the result as a person reads it in a terminal."""
+    keys = ('frames_published', 'frames_in', 'frames_segmented', 'dropped_by', 'lost_in_transport',
+            'lost_in_outages', 'lost_without_reason', 'faults_injected', 'disturbances', 'errors_survived',
+            'memory_growth', 'memory_growth_under_faults', 'threads', 'wrong_count')
+    return '\n'.join([f'{key}: {summary[key]}' for key in keys]
+                     + ['p99: {} ms'.format(summary['latency_ms']['p99'])] + summary['wrong'][:10])
