@@ -9,7 +9,7 @@ import traceback
 from typing import Any, Callable, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple, TypeVar
 
 from .errors import InputError, one_line
-from .libraries import need
+from .libraries import missing_line, need
 
 T = TypeVar('T')
 EXIT_GATE = 1           # done, and a requirement is not met
@@ -90,7 +90,7 @@ def guard(main: Main) -> Callable[..., int]:
             print(f'error: {_named(error)}', file=sys.stderr)
             return EXIT_INPUT
         except Exception as error:
-            if os.environ.get(TRACEBACK):
+            if os.environ.get(TRACEBACK) or missing_line('', error):    # the latter: __main__ says it
                 raise
             print(f'error: {defect(error)}', file=sys.stderr)
             return EXIT_DEFECT

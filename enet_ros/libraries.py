@@ -25,6 +25,7 @@ LIBRARIES: Mapping[str, Library] = {
     'lz4': Library('lz4'),
     'matplotlib': Library('matplotlib', 'python3-matplotlib'),
     'openvino': Library('openvino'),
+    'psutil': Library('psutil', 'python3-psutil'),
     'rosbags': Library('rosbags'),
     'torch': Library('torch'),
     'tqdm': Library('tqdm', 'python3-tqdm'),
@@ -51,9 +52,9 @@ def cure(names: Sequence[str]) -> str:
     return ', or '.join(ways)
 
 
-def missing_line(job: str, error: ImportError) -> Optional[str]:
+def missing_line(job: str, error: BaseException) -> Optional[str]:
     """Return what `need` would have said of an import that failed; None where it is no library of ours."""
-    name = (error.name or '').partition('.')[0]
+    name = (getattr(error, 'name', '') or '').partition('.')[0] if isinstance(error, ImportError) else ''
     if name != 'rclpy' and name not in LIBRARIES or _installed(name):
         return None
     return f'{job} needs {name}: {cure([name])}'

@@ -36,6 +36,7 @@ from typing import Any, Callable, List, Optional
 
 from ...cli import EXIT_DEFECT, EXIT_INPUT, TRACEBACK, defect
 from ...errors import InputError, one_line
+from ...libraries import missing_line
 from .fastdds import set_transport_profile
 from .shared_memory import sweep
 
@@ -96,7 +97,7 @@ def spin_main(create: Callable[[Stop], Any], args: Optional[List[str]] = None, d
             print(f'error: {error}', file=sys.stderr)
             code = EXIT_INPUT
         except Exception as error:
-            if os.environ.get(TRACEBACK):
+            if os.environ.get(TRACEBACK) or missing_line('', error):    # the latter: __main__ says it
                 raise
             print(f'error: {defect(error)}', file=sys.stderr)
             code = EXIT_DEFECT

@@ -45,7 +45,8 @@ def main(argv: Optional[List[str]] = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = cli.parser('benchmark', DESCRIPTION, {'': ['torch', 'tqdm', 'matplotlib'], 'node': ['rclpy']})
+    parser = cli.parser('benchmark', DESCRIPTION, {'': ['torch', 'tqdm', 'matplotlib'],
+                                                   'node': ['rclpy', 'psutil']})
     parser.add_argument('--out', type=Path, default=Path('out/benchmark'), help='folder of the results')
     parser.add_argument('--weights', help='shipped name or .npz; where none is named an untrained network: '
                                           'time does not depend on the values')

@@ -225,7 +225,7 @@ def _seconds(duration: float) -> Iterator[int]:
 @cli.guard
 def main(argv: Optional[List[str]] = None) -> int:
     """Run the tool; exit code 1 where a frame was lost without a reason or something went wrong."""
-    parser = cli.parser('soak', __doc__.splitlines()[0], {'': ['rclpy', 'tqdm']})
+    parser = cli.parser('soak', __doc__.splitlines()[0], {'': ['rclpy', 'tqdm', 'psutil']})
     parser.add_argument('--duration', type=float, default=300.0, metavar='S', help='seconds under load')
     parser.add_argument('--seed', type=int, default=0, help='which faults come when')
     parser.add_argument('--share', type=float, default=0.05, help='share of faulty frames, 0..1')
