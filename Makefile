@@ -6,6 +6,7 @@
 #   make test-py36    the library's tests under Python 3.6, the robot's
 #   make test-isa    the numeric tests under the instruction sets of older processors
 #   make torch    PyTorch into .venv, for training and its engine
+#   make fuzz    every reader of files against damaged ones; SECONDS=600 SEED=0
 #   make soak    the whole graph under twice what it holds, with faults; DURATION=300 SEED=0
 #
 # ARGS is passed on: make demo ARGS='--source my_bag', make test ARGS='test/metrics'.
@@ -17,6 +18,7 @@ ARGS ?=
 VENV := .venv/bin
 WORKERS ?= 2
 DURATION ?= 300
+SECONDS ?= 600
 SEED ?= 0
 export PYTHON TORCH_INDEX
 
@@ -25,7 +27,7 @@ LEAKS := $(filter AMENT_% COLCON_% ROS_% RMW_% _ROS_%,$(.VARIABLES)) \
 	PYTHONPATH PYTHONHOME LD_LIBRARY_PATH CMAKE_PREFIX_PATH VIRTUAL_ENV
 unexport $(LEAKS)
 
-.PHONY: demo benchmark test test-py36 test-isa soak lint torch requirements clean help
+.PHONY: demo benchmark test test-py36 test-isa fuzz soak lint torch requirements clean help
 help:
 	@sed -n 's/^#   make/make/p' Makefile
 
@@ -55,6 +57,10 @@ test-isa: .venv/.test
 		OPENCV_CPU_DISABLE=AVX512_SKX,AVX2,FMA3,AVX OMP_NUM_THREADS=1 $(VENV)/python -m pytest -q -n $(WORKERS) $(NUMERIC) $(ARGS)
 	@ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 OV_CPU_MAX_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2 \
 		OMP_NUM_THREADS=1 $(VENV)/python -m pytest -q -n $(WORKERS) $(NUMERIC) $(ARGS)
+
+# Guided by coverage where Atheris is there: .venv/bin/pip install atheris
+fuzz: .venv/.test
+	@$(VENV)/python test/hardening/fuzz.py --seconds $(SECONDS) --seed $(SEED) $(ARGS)
 
 lint: .venv/.test
 	@$(VENV)/python -m pytest test/lint $(ARGS)

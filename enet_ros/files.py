@@ -1,5 +1,6 @@
 """Reading files that others made, regular ones of an expected size only; writing ours whole or not at all."""
 
+import contextlib
 import os
 from pathlib import Path
 import stat
@@ -54,10 +55,24 @@ def replace(path: Path, content: bytes) -> None:
     try:
         with os.fdopen(handle, 'wb') as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())     # a robot's power goes off at any time
         os.chmod(temporary, 0o644)
-        os.replace(temporary, str(path))
+        put(Path(temporary), path)
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def put(temporary: Path, path: Path) -> None:
+    """Give a finished file of the same folder its name, whenever the power goes off; OSError."""
+    _sync(temporary)        # the content before the name
+    os.replace(str(temporary), str(path))
+    with contextlib.suppress(OSError):      # some network file systems sync no folders
+        _sync(path.parent)      # the name before anybody is told of it
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(str(path), os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

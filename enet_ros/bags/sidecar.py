@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Dict, Iterable, NamedTuple, Optional, Tuple, Union
 
 from ..errors import InputError
-from ..files import read_bytes
+from ..files import read_bytes, write_bytes
 
 NAME = 'frames.csv'
 COLUMNS = ('filename', 'stamp', 'sequence')
@@ -50,13 +50,11 @@ def read(path: Union[str, Path]) -> Dict[int, Entry]:
 
 def write(path: Path, entries: Iterable[Tuple[int, str, str]]) -> None:
     """Write (stamp in ns, name, sequence) rows; InputError where that fails."""
-    try:
-        with path.open('w', newline='', encoding='utf-8') as file:
-            rows = csv.writer(file, lineterminator='\n')
-            rows.writerow(COLUMNS)
-            rows.writerows((name, seconds(stamp_ns), sequence) for stamp_ns, name, sequence in entries)
-    except OSError as error:
-        raise InputError(f'{path}: {error.strerror}') from None
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator='\n')
+    rows.writerow(COLUMNS)
+    rows.writerows((name, seconds(stamp_ns), sequence) for stamp_ns, name, sequence in entries)
+    write_bytes(path, text.getvalue().encode('utf-8'), 'the sidecar was')
 
 
 def seconds(stamp_ns: int) -> str:

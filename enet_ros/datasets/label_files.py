@@ -10,6 +10,7 @@ import numpy as np
 
 from ..classes import IGNORE, ClassTable
 from ..errors import InputError
+from ..files import write_bytes
 from ..images import encode_png
 from . import files
 
@@ -112,8 +113,5 @@ class Submission:
     def write(self, frame: Any, labels: np.ndarray) -> None:
         """Write the (H, W) uint8 class indices of a frame (its `name` counts) as <name>_pred_labelIds.png."""
         path = self.folder / f'{frame.name}_pred_labelIds.png'
-        try:
-            path.write_bytes(encode_png(cv2.LUT(labels, self._ids)).tobytes())
-        except OSError as error:
-            raise InputError(f'{path}: {error.strerror}') from None
+        write_bytes(path, encode_png(cv2.LUT(labels, self._ids)).tobytes(), 'labels were')
         self.written += 1

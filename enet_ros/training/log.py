@@ -6,6 +6,7 @@ import sys
 from typing import Any, Dict, List
 
 from ..classes import ClassTable
+from ..files import put
 
 
 class Log:
@@ -53,7 +54,7 @@ class Log:
             writer = csv.DictWriter(file, self._columns)
             writer.writeheader()
             writer.writerows(rows)
-        partial.replace(self.path)
+        put(partial, self.path)
 
 
 def read(path: Path) -> List[Dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 import contextlib
 import fcntl
-import os
 from pathlib import Path
 import pickle
 from typing import Any, Dict, Iterator, List, Mapping
@@ -11,6 +10,7 @@ import zipfile
 import torch
 
 from ..errors import InputError
+from ..files import put
 
 FORMAT = 2
 NAME = 'checkpoint.pt'
@@ -33,7 +33,7 @@ def save(folder: Path, state: Mapping[str, Any]) -> None:
     """Write a checkpoint atomically."""
     partial = folder / 'checkpoint.partial'
     torch.save(dict(state, format=FORMAT), str(partial))
-    os.replace(str(partial), str(folder / NAME))
+    put(partial, folder / NAME)
 
 
 def load(folder: Path, settings: Mapping[str, Any], device: torch.device) -> Dict[str, Any]:

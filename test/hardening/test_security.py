@@ -48,7 +48,7 @@ def seen(ros_env: Any, random_weights: Path, tmp_path: Path) -> Iterator[Dict[st
     parameters = {
         'segmentation_node': [f'weights:={random_weights}', 'engine:=torch'],
         'latency_node': ['output:={}'.format(tmp_path / 'run'), 'observe_image:=true', 'plot:=false'],
-        'evaluation_node': [],
+        'evaluation_node': ['report:={}'.format(tmp_path / 'report.html')],      # with pictures
         'playback_node': ['source:=synthetic', 'clock:=true', 'pace:=step', 'wait_for_subscribers:=1000']}
     children = []
     for name in NODES:
