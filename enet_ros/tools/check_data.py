@@ -35,7 +35,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     write_bytes(arguments.output, encode_png(picture).tobytes(), 'the page was')
     print(f'labels over {len(found.shown)} frames: {arguments.output}')
     if 'json' in arguments:
-        write_json(arguments.json, result)
+        write_json(arguments.json, dict(result, schema='enet_ros/data_check 1'))
     return cli.EXIT_INPUT if found.faults else 0
 
 

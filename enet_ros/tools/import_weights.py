@@ -35,6 +35,7 @@ def main(argv: Optional[List[str]] = None) -> int:
         print(f'licence: {checkpoint.licence}')
     if 'json' in arguments:
         write_json(arguments.json, {
+            'schema': 'enet_ros/import_weights 1',
             'weights': str(arguments.output), 'classes': checkpoint.classes.name, 'parameters': parameters,
             'sha256': weights.load(arguments.output).sha256})
     return 0

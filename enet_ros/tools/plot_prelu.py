@@ -23,5 +23,6 @@ def main(argv: Optional[List[str]] = None) -> int:
     print(f'{arguments.output}: {len(layers)} PReLU layers, {below} with a mean slope below zero')
     if 'json' in arguments:
         write_json(arguments.json, {
+            'schema': 'enet_ros/plot_prelu 1',
             'weights': checkpoint.origin, 'layers': [layer._asdict() for layer in layers]})
     return 0

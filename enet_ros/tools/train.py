@@ -48,8 +48,9 @@ def main(argv: Optional[List[str]] = None) -> int:
 def _report(trainer: 'Trainer', scores: Dict[str, Any], arguments: argparse.Namespace) -> int:
     path = trainer.folder / 'weights.npz'
     if 'json' in arguments:
-        write_json(arguments.json, dict(scores, weights=str(path), epochs=trainer.epoch,
-                                            finished=trainer.finished, share=trainer.progress()))
+        write_json(arguments.json, dict(
+            scores, schema='enet_ros/training 1', weights=str(path), epochs=trainer.epoch,
+            finished=trainer.finished, share=trainer.progress()))
     if not trainer.finished:
         print(f'stopped after {trainer.progress():.1%} of the training; the same command continues it')
         if arguments.minutes:
@@ -78,6 +79,8 @@ def _trainer(arguments: argparse.Namespace) -> 'Trainer':
         seed=arguments.seed, precision=arguments.precision, compile=arguments.compile,
         teacher=arguments.teacher, crop=arguments.crop, input_size=arguments.input_size)
     init = weights.load(arguments.init) if arguments.init else None
+    if init is None and recipe.stages[0].loss.distillation and 'self' in recipe.stages[0].loss.teacher:
+        raise InputError(f"recipe '{recipe.name}' begins with the teacher 'self', which needs --init WEIGHTS")
     training, held, dataset = _frames(arguments, recipe)
     start = from_weights(init, dataset.classes, recipe.network, recipe.variant) if init else None
     data = arguments.data.resolve() if arguments.data.exists() else arguments.data

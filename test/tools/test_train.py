@@ -55,7 +55,7 @@ def test_fine_tuning_on_one_s_own_classes(yard: Path, random_weights: Path,
     result = json.loads((yard / 'result.json').read_text())
     assert 0 <= result['mean_iou'] <= 1 and result['epochs'] == 2 and result['split'] == 'val'
     assert 'mean IoU' in capsys.readouterr().out
-    assert result['finished'] and result['share'] == 1
+    assert result['finished'] and result['share'] == 1 and result['schema'] == 'enet_ros/training 1'
     # Called again, the finished run is not trained further.
     before = (yard / 'out' / 'log.csv').read_text()
     assert _call(yard, '--init', str(random_weights)) == 2
@@ -70,7 +70,7 @@ def test_fine_tuning_on_one_s_own_classes(yard: Path, random_weights: Path,
     (['--recipe', 'finest'], 'does not exist; there is'),
     (['--split', 'exam'], "split 'exam' does not exist"),
     (['--init', 'nowhere.npz'], 'nowhere.npz'), (['--hold-out', 'x'], "sequence 'x'"),
-    (['--layout', 'tar'], "no layout 'tar'"),
+    (['--layout', 'tar'], "no layout 'tar'"), (['--recipe', 'finetune'], 'needs --init'),
     (['--split', 'train+test'], 'for the final score'), (['--split', 'train+val', '--validation', 'val'],
                                                          'trained and scored on')])
 def test_wrong_arguments_are_one_line(more, told: str, yard: Path, capsys: pytest.CaptureFixture) -> None:
