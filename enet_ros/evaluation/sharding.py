@@ -6,12 +6,13 @@ that the confusion matrix does not depend on how the work was cut.
 
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+import ctypes
 from functools import lru_cache
 import multiprocessing
 from pathlib import PurePath
 import signal
 import sys
-from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from ..bags.matching import Choice, frame_topic
 from ..bags.reading import open_bag
@@ -22,6 +23,7 @@ from .examples import FrameScore
 from .offline import Evaluation, evaluate_bag, provenance
 
 MIN_FRAMES = 8      # fewer are not worth a part of their own
+_PR_SET_PDEATHSIG = 1       # of Linux: the signal that comes when the parent is gone
 CLUSTER_TIMEOUT = '20s'     # within which a scheduler answers
 
 
@@ -48,18 +50,31 @@ class Part(NamedTuple):
 
 def run(job: Job, on_frame: Optional[Callable[[FrameScore], None]] = None,
         watch: Optional[Callable[[Iterable[Any]], Iterable[Any]]] = None) -> Part:
-    """Do a job here; `watch` may wrap the frames, to show progress."""
-    segmenter = _segmenter(job.segmenter) if job.segmenter else None
+    """Do a job here; `watch` may wrap the frames, to show progress; `on_frame` hears of each score."""
+    segmenter = open_segmenter(job.segmenter) if job.segmenter else None
     predicted = ClassTable.load(job.predicted) if job.predicted else None
     rows: List[FrameScore] = []
-    outcome = evaluate_bag(job.choice, segmenter, predicted, watch=watch,
-                           on_frame=on_frame or (rows.append if job.rows else None), **dict(job.options))
+
+    def each(row: FrameScore) -> None:
+        if job.rows:
+            rows.append(row)
+        if on_frame is not None:
+            on_frame(row)
+    outcome = evaluate_bag(job.choice, segmenter, predicted, watch=watch, on_frame=each, **dict(job.options))
     outcome.provenance = provenance(segmenter)
     return Part(outcome, rows)
 
 
+def attempt(job: Job) -> Union[Part, str]:
+    """Do a job; return in one line why it cannot be done where that is so, and let the others go on."""
+    try:
+        return run(job)
+    except InputError as error:
+        return str(error)
+
+
 @lru_cache(maxsize=1)
-def _segmenter(arguments: Tuple[Tuple[str, Any], ...]) -> Segmenter:
+def open_segmenter(arguments: Tuple[Tuple[str, Any], ...]) -> Segmenter:
     """Open a segmenter once per process."""
     return Segmenter.open(**dict(arguments))
 
@@ -74,20 +89,21 @@ def cut(job: Job, parts: int) -> List[Job]:
     parts = min(parts, count // MIN_FRAMES)
     if parts < 2:
         return [job]
-    edges = [count * part // parts for part in range(parts)] + [None]
+    edges = [count * part // parts for part in range(parts)]
+    stops: List[Optional[int]] = [*edges[1:], None]
     return [job._replace(choice=job.choice._replace(start=start, stop=stop))
-            for start, stop in zip(edges, edges[1:])]
+            for start, stop in zip(edges, stops)]
 
 
-def run_in_processes(jobs: Sequence[Job], workers: int) -> Iterator[Part]:
-    """Do jobs in processes of their own, in order; InputError where one of them dies."""
+def run_in_processes(function: Callable[[Any], Any], jobs: Sequence[Any], workers: int) -> Iterator[Any]:
+    """Yield function(job) from processes of their own, in order; InputError where one of them dies."""
     # Not forked: engines have threads. (Python 3.6 cannot.)
     options: Dict[str, Any] = {}
     if sys.version_info >= (3, 7):
-        options = {'mp_context': multiprocessing.get_context('spawn'), 'initializer': _die_at_once}
+        options = {'mp_context': multiprocessing.get_context('spawn'), 'initializer': _be_a_child}
     pool = ProcessPoolExecutor(workers, **options)
     try:
-        for part in pool.map(run, jobs):
+        for part in pool.map(function, jobs):
             yield part
     except BrokenProcessPool:
         raise InputError('a worker process died, out of memory perhaps: try a smaller --jobs') from None
@@ -99,15 +115,19 @@ def run_in_processes(jobs: Sequence[Job], workers: int) -> Iterator[Part]:
         pool.shutdown()
 
 
-def _die_at_once() -> None:
-    """Let Ctrl-C end a worker without a word; the parent has the last one."""
+def _be_a_child() -> None:
+    """End with the parent, however it ends, and on Ctrl-C without a word: the parent has the last one."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    except (AttributeError, OSError):       # no Linux
+        pass
 
 
-def run_on_cluster(jobs: Sequence[Job], scheduler: str) -> Iterator[Part]:
-    """Do jobs on the Dask cluster of a scheduler ('tcp://host:8786'); its workers see bag and weights.
+def run_on_cluster(jobs: Sequence[Job], scheduler: str) -> Iterator[Union[Part, str]]:
+    """Do jobs, as `attempt` does, on the Dask cluster of a scheduler ('tcp://host:8786').
 
-    InputError where Dask is not installed or the scheduler does not answer.
+    Its workers see bags and weights. InputError where Dask is not installed or the scheduler does not answer.
     """
     try:
         from distributed import Client
@@ -118,7 +138,7 @@ def run_on_cluster(jobs: Sequence[Job], scheduler: str) -> Iterator[Part]:
     except (OSError, ValueError) as error:
         raise InputError(f'{scheduler}: no Dask scheduler answers: {error}') from None
     with client:
-        for future in client.map(run, list(jobs), pure=False):
+        for future in client.map(attempt, list(jobs), pure=False):
             yield future.result()
 
 

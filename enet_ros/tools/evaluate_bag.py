@@ -5,7 +5,7 @@ from contextlib import ExitStack
 import os
 from pathlib import Path
 import sys
-from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple, Union
 
 from .. import cli
 from ..bags.matching import Choice, frame_topic
@@ -14,6 +14,7 @@ from ..errors import InputError
 from ..evaluation import sharding
 from ..evaluation.examples import FrameScore
 from ..evaluation.offline import Evaluation, provenance
+from ..evaluation.resume import Finished
 from ..json_files import read_json
 from ..reports.frames import FrameCsv
 from . import scoring
@@ -76,56 +77,98 @@ def main(argv: Optional[List[str]] = None) -> int:
         data = read_json(path)
         evaluations.append((path, Evaluation.from_json(data, path)))
         bags[path] = data.get('bags')
+    several = len(options.bags) > 1
+    finished = Finished(Path(f'{options.json}.parts') if several and 'json' in options else None)
     with ExitStack() as stack:
         table = stack.enter_context(FrameCsv(options.csv)) if options.csv else None
-        on_frame = table.write if table else None
-        for path in options.bags:
-            try:
-                evaluations.append((path, score(path, options, on_frame)))
-            except InputError as error:
-                if len(options.bags) + len(options.merge) == 1:
-                    raise
-                failed.append(str(error))
-                print(f'error: {error}', file=sys.stderr)
+        found = outcomes(options, finished, table.write if table else None)
+        for path, outcome in cli.progress(found, 'bags', len(options.bags), 'bag') if several else found:
+            if isinstance(outcome, Evaluation):
+                evaluations.append((path, outcome))
+                continue
+            if len(options.bags) + len(options.merge) == 1:
+                raise InputError(outcome)
+            failed.append(outcome)
+            print(f'error: {outcome}', file=sys.stderr)
+    if finished.resumed:
+        print(f'{finished.resumed} bags were scored by an earlier run of this command; a report shows no '
+              'pictures of them', file=sys.stderr)
     if table is not None and table.loss:
         failed.append(table.loss)
         print(f'error: {table.loss}', file=sys.stderr)
     sharding.distinguish(evaluations)
     result, total = merged(evaluations, bags, failed, options)
     code = scoring.publish(result, total.evaluator.examples, options, beside)
+    finished.close()
     return cli.EXIT_INPUT if failed else code
 
 
-def score(path: str, options: argparse.Namespace,
-          on_frame: Optional[Callable[[FrameScore], None]]) -> Evaluation:
-    """Score one bag; InputError where it cannot be, or where no annotation met a frame."""
-    jobs = [job(path, options)]
-    if options.jobs > 1 or options.scheduler:
-        jobs = sharding.cut(jobs[0], options.jobs if options.jobs > 1 else 16)
-    if options.scheduler:
-        parts = sharding.run_on_cluster(jobs, options.scheduler)
-    elif len(jobs) > 1:
-        parts = sharding.run_in_processes(jobs, options.jobs)
-    else:
+def outcomes(options: argparse.Namespace, finished: Finished,
+             on_frame: Optional[Callable[[FrameScore], None]]
+             ) -> Iterator[Tuple[str, Union[Evaluation, str]]]:
+    """Yield each bag's evaluation, or in one line why it has none, in their order.
+
+    With several processes, or on a cluster, the parts of all bags are in one queue. Each finished bag is kept
+    at once.
+    """
+    known = {path: finished.take(job(path, options)) for path in options.bags}
+    plans: Dict[str, List[sharding.Job]] = {}
+    for path in options.bags if options.jobs > 1 or options.scheduler else ():
+        if known[path] is None:
+            plans[path] = _cut(path, options)
+    queue = [part for plan in plans.values() for part in plan]
+    parts: Iterator[Union[sharding.Part, str]] = iter(())
+    if options.scheduler and queue:
+        parts = sharding.run_on_cluster(queue, options.scheduler)
+    elif queue:
+        parts = sharding.run_in_processes(sharding.attempt, queue, min(options.jobs, len(queue)))
+    if len(options.bags) == 1 and len(queue) > 1:
+        parts = cli.progress(parts, Path(options.bags[0]).name, len(queue), 'part')
+    for path in options.bags:
+        part, live = known[path], on_frame
+        if part is None:
+            if path in plans:
+                done = [next(parts) for _ in plans[path]]
+            else:
+                done, live = [_run_here(path, options, on_frame)], None
+            told = [one for one in done if isinstance(one, str)]
+            whole = [one for one in done if isinstance(one, sharding.Part)]
+            if told:
+                yield path, told[0]
+                continue
+            part = sharding.Part(sharding.merge(one.evaluation for one in whole),
+                                 [row for one in whole for row in one.rows])
+            part.evaluation.provenance['bag'] = path
+            finished.keep(job(path, options), part)
+        for row in part.rows if live else ():
+            live(row)       # type: ignore[misc]  # not None, or there would be no loop
+        coverage = part.evaluation.coverage
+        yield path, part.evaluation if coverage.frames_evaluated else (
+            '{}: no annotation met a frame: {} frames, {} annotations, matched by {}{}'.format(
+                path, coverage.frames_in, coverage.truth_frames, coverage.matching.get('by'),
+                ''.join('; ' + problem for problem in list(coverage.problems)[:3])))
+
+
+def _cut(path: str, options: argparse.Namespace) -> List[sharding.Job]:
+    """Return the parts of a bag: as many as keep every process busy, one where there are many bags."""
+    workers = options.jobs if options.jobs > 1 else 16
+    try:
+        return sharding.cut(job(path, options), -(-workers // len(options.bags)))
+    except InputError:      # told when it is tried
+        return [job(path, options)]
+
+
+def _run_here(path: str, options: argparse.Namespace,
+              on_frame: Optional[Callable[[FrameScore], None]]) -> Union[sharding.Part, str]:
+    """Score one bag in this process."""
+    work = job(path, options)
+    try:
         with open_bag(path) as bag:
-            count = bag.topics[frame_topic(bag, jobs[0].choice)].count
-        parts = iter([sharding.run(jobs[0], on_frame, lambda frames: cli.progress(
-            frames, Path(path).name, count if count >= 0 else None))])
-    if len(jobs) > 1:
-        parts = cli.progress(parts, Path(path).name, len(jobs), 'part')
-    done = []
-    for part in parts:
-        done.append(part.evaluation)
-        for row in part.rows if on_frame else ():
-            on_frame(row)
-    outcome = sharding.merge(done)
-    outcome.provenance['bag'] = path
-    coverage = outcome.coverage
-    if not coverage.frames_evaluated:
-        raise InputError('{}: no annotation met a frame: {} frames, {} annotations, matched by {}{}'.format(
-            path, coverage.frames_in, coverage.truth_frames, coverage.matching.get('by'),
-            ''.join('; ' + problem for problem in list(coverage.problems)[:3])))
-    return outcome
+            count = bag.topics[frame_topic(bag, work.choice)].count
+        return sharding.run(work, on_frame, lambda frames: cli.progress(
+            frames, Path(path).name, count if count >= 0 else None))
+    except InputError as error:
+        return str(error)
 
 
 def job(path: str, options: argparse.Namespace) -> sharding.Job:

@@ -1,8 +1,9 @@
 """Score a data-set folder: its images segmented, or label images that are there, against its annotations."""
 
 import argparse
+import os
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
 
 from .. import cli
 from ..classes import ClassTable
@@ -10,10 +11,13 @@ from ..datasets import LAYOUTS, open_dataset
 from ..datasets.label_files import CODINGS, Predictions, Submission
 from ..datasets.sample import Dataset, Sample
 from ..errors import InputError
+from ..evaluation import sharding
+from ..evaluation.examples import FrameScore
 from ..evaluation.offline import Coverage, Evaluation, dataset_frames, evaluate, provenance
 from ..reports.frames import FrameCsv
-from ..segmenter import Segmenter
 from . import scoring
+
+PARTS_A_JOB = 4     # so that a slow part keeps nobody waiting for long
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -23,6 +27,8 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument('--split', help='train, val or test; without it every frame')
     parser.add_argument('--layout', choices=LAYOUTS, help='what the folder is, where it does not show')
     parser.add_argument('--classes', type=ClassTable.load, help="class table of a user's own folder (YAML)")
+    parser.add_argument('--jobs', type=_positive, default=1, metavar='N',
+                        help='processes to share the frames')
     parser.add_argument('--frames', type=_positive, help='score only that many frames, spread evenly')
     scoring.add_segmenting(parser)
     ready = parser.add_argument_group('scoring labels that are there')
@@ -43,64 +49,93 @@ def arguments() -> argparse.ArgumentParser:
 def main(argv: Optional[List[str]] = None) -> int:
     """Run the tool."""
     options = arguments().parse_args(argv)
-    dataset = open_dataset(options.root, options.split, options.layout, options.classes)
+    open_dataset(options.root, options.split, options.layout, options.classes)      # before anything is begun
     beside = scoring.Beside(options)
-    if options.predictions:
-        outcome, written = _score_files(dataset, options), 0
-    else:
-        outcome, written = _segment(dataset, options)
+    csv = FrameCsv(options.csv) if options.csv else None
+    outcome, written = _score_all(options, csv.write if csv else None)
+    if csv is not None:
+        csv.close()
+        if csv.loss:
+            outcome.coverage.tell(csv.loss)
     if not outcome.coverage.frames_evaluated and not written:
         problems = list(outcome.coverage.problems) or [f'{options.root}: no annotations there']
         raise InputError(f'nothing could be scored: {problems[0]}')
     code = scoring.publish(outcome.to_json(options.absent), outcome.evaluator.examples, options, beside)
     if written:
         print(f'{written} label images written to {options.submission}')
-    return cli.EXIT_INPUT if 'failed' in options else code
+    return cli.EXIT_INPUT if csv is not None and csv.loss else code
 
 
-def _segment(dataset: Dataset, options: argparse.Namespace) -> Tuple[Evaluation, int]:
-    """Segment and score; return the outcome and how many files of a submission were written."""
-    with Segmenter.open(**scoring.segmenter_options(options)) as segmenter:
-        submission = None
-        if options.submission:
-            submission = Submission(options.submission, segmenter.classes, dataset.classes)
-        coverage = Coverage(matching={'by': 'dataset'})
-        frames = dataset_frames(_samples(dataset, options.frames, coverage), None, coverage)
-        outcome = _evaluate(frames, segmenter.classes, dataset, coverage, options, segmenter=segmenter,
-                            on_labels=submission.write if submission else None)
-        outcome.provenance = provenance(segmenter, **_sources(dataset, options))
-        outcome.provenance['engine_reason'] = getattr(segmenter.engine, 'reason', None)
+def _score_all(options: argparse.Namespace,
+               on_frame: Optional[Callable[[FrameScore], None]]) -> Tuple[Evaluation, int]:
+    """Score here or in several processes; return the outcome and how many files were written to submit."""
+    if options.jobs == 1:
+        return _score_part(options, on_frame=on_frame)
+    parts = PARTS_A_JOB * options.jobs
+    tasks = [(options, part, parts) for part in range(parts)]
+    results = sharding.run_in_processes(_worker, tasks, options.jobs)
+    outcomes, written = [], 0
+    for outcome, count, rows in cli.progress(results, 'frames', parts, 'part'):
+        outcomes.append(outcome)
+        written += count
+        for row in rows if on_frame else ():
+            on_frame(row)       # type: ignore[misc]
+    return sharding.merge(outcomes), written
+
+
+def _worker(task: Tuple[argparse.Namespace, int, int]) -> Tuple[Evaluation, int, List[FrameScore]]:
+    rows: List[FrameScore] = []
+    outcome, written = _score_part(*task, on_frame=rows.append)
+    return outcome, written, rows if task[0].csv else []
+
+
+def _score_part(options: argparse.Namespace, part: int = 0, parts: int = 1,
+                on_frame: Optional[Callable[[FrameScore], None]] = None) -> Tuple[Evaluation, int]:
+    """Score one of some parts of consecutive frames."""
+    dataset = open_dataset(options.root, options.split, options.layout, options.classes)
+    count = len(dataset) if options.frames is None else min(options.frames, len(dataset))
+    own = range(count * part // parts, count * (part + 1) // parts)
+    places = [place * len(dataset) // count for place in own]
+    kept = {'on_frame': on_frame, 'flow': options.flow, 'examples': 6 if options.report else 0}
+    shown = cli.progress(places, 'frames', len(places)) if parts == 1 else places
+    return (_score_files if options.predictions else _segment)(dataset, shown, options, kept)
+
+
+def _segment(dataset: Dataset, places: Iterable[int], options: argparse.Namespace,
+             kept: Dict[str, Any]) -> Tuple[Evaluation, int]:
+    """Segment and score."""
+    arguments = scoring.segmenter_options(options)
+    if options.jobs > 1:
+        arguments['threads'] = max(1, (os.cpu_count() or 1) // options.jobs)
+    segmenter = sharding.open_segmenter(tuple(arguments.items()))
+    submission = None
+    if options.submission:
+        submission = Submission(options.submission, segmenter.classes, dataset.classes)
+    coverage = Coverage(matching={'by': 'dataset'})
+    frames = dataset_frames(_samples(dataset, places, coverage), None, coverage)
+    outcome = evaluate(frames, segmenter.classes, dataset.classes, segmenter, coverage=coverage,
+                       on_labels=submission.write if submission else None, **kept)
+    outcome.provenance = provenance(segmenter, **_sources(dataset, options))
+    outcome.provenance['engine_reason'] = getattr(segmenter.engine, 'reason', None)
     return outcome, submission.written if submission else 0
 
 
-def _score_files(dataset: Dataset, options: argparse.Namespace) -> Evaluation:
+def _score_files(dataset: Dataset, places: Iterable[int], options: argparse.Namespace,
+                 kept: Dict[str, Any]) -> Tuple[Evaluation, int]:
     """Score the label images of --predictions."""
     classes = options.prediction_classes or dataset.classes
     predictions = Predictions(options.predictions, classes, options.coding)
     coverage = Coverage(matching={'by': 'name'})
-    frames = dataset_frames(_samples(dataset, options.frames, coverage, read=_without_image),
+    frames = dataset_frames(_samples(dataset, places, coverage, read=_without_image),
                             lambda sample: predictions.read(sample.name), coverage)
-    outcome = _evaluate(frames, classes, dataset, coverage, options, label_ids=options.coding == 'labelIds')
+    outcome = evaluate(frames, classes, dataset.classes, coverage=coverage,
+                       label_ids=options.coding == 'labelIds', **kept)
     complaint = predictions.complaint()
     if complaint:
         coverage.tell(complaint)
     outcome.provenance = provenance(predictions=f'{options.predictions} ({options.coding})',
                                     **_sources(dataset, options))
-    return outcome
-
-
-def _evaluate(frames: Any, predicted: ClassTable, dataset: Dataset, coverage: Coverage,
-              options: argparse.Namespace, **more: Any) -> Evaluation:
-    csv = FrameCsv(options.csv) if options.csv else None
-    try:
-        return evaluate(frames, predicted, dataset.classes, on_frame=csv.write if csv else None,
-                        coverage=coverage, flow=options.flow, examples=6 if options.report else 0, **more)
-    finally:
-        if csv is not None:
-            csv.close()
-            if csv.loss:
-                coverage.tell(csv.loss)
-                options.failed = True
+    return outcome, 0
 
 
 def _with_image(dataset: Dataset, index: int) -> Sample:
@@ -114,16 +149,15 @@ def _without_image(dataset: Dataset, index: int) -> Sample:
             return dataset[index].image
         except InputError:
             return None
-    return dataset.annotation(index)._replace(image=image)
+    return dataset.annotation(index)._replace(image=image)  # type: ignore[arg-type]  # called where needed
 
 
-def _samples(dataset: Dataset, frames: Optional[int], coverage: Coverage,
+def _samples(dataset: Dataset, places: Iterable[int], coverage: Coverage,
              read: Callable[[Dataset, int], Sample] = _with_image) -> Iterator[Sample]:
-    """Yield the samples with a progress bar; one that cannot be read is told and left out."""
-    count = len(dataset) if frames is None else min(frames, len(dataset))
-    for place in cli.progress(range(count), 'frames', count):
+    """Yield the samples at some places; one that cannot be read is told and left out."""
+    for place in places:
         try:
-            yield read(dataset, place * len(dataset) // count)
+            yield read(dataset, place)
         except InputError as error:
             coverage.frames_in += 1
             coverage.drop('refused')
@@ -137,5 +171,5 @@ def _sources(dataset: Dataset, options: argparse.Namespace) -> Dict[str, Any]:
 
 def _positive(text: str) -> int:
     if not text.isdigit() or not int(text):
-        raise argparse.ArgumentTypeError(f"'{text}' is no number of frames")
+        raise argparse.ArgumentTypeError(f"'{text}' is no number from 1 on")
     return int(text)

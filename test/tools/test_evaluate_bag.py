@@ -2,14 +2,17 @@
 
 import csv
 import json
+import os
 from pathlib import Path
 import shutil
+import subprocess
 import sys
 
 import numpy as np
 import pytest
 
 from enet_ros.classes import ClassTable
+from enet_ros.evaluation import sharding
 from enet_ros.tools import evaluate_dataset, record_bag
 from enet_ros.tools.evaluate_bag import main
 
@@ -77,6 +80,62 @@ def test_parts_in_processes_add_up(bag: Path, whole: dict, tmp_path: Path) -> No
     for first, second in zip(one, three):
         assert [first[key] for key in ('name', 'stamp', 'mean_iou')] == [
             second[key] for key in ('name', 'stamp', 'mean_iou')]
+
+
+def test_several_bags_share_one_pool(bag: Path, tmp_path: Path, capsys) -> None:
+    """Parts of all bags in one queue: sum, account and lines as one by one; a bad bag costs itself."""
+    other = bags.write(tmp_path / 'other', bags.pictures(9, seed=5), start=10**12)
+    one, two = (run(tmp_path, bag, other, *PREDICTIONS, '--csv', tmp_path / f'{name}.csv', *jobs, name=name)
+                for name, jobs in (('one', ()), ('two', ('--jobs', '2'))))
+    for key in ('confusion', 'frames_in', 'frames_evaluated', 'problems', 'matching'):
+        assert one[key] == two[key], key
+    assert [entry['mean_iou'] for entry in one['bags']] == [entry['mean_iou'] for entry in two['bags']]
+    names = [[row.split(',')[0] for row in (tmp_path / f'{name}.csv').read_text().splitlines()]
+             for name in ('one', 'two')]
+    assert names[0] == names[1] and len(names[0]) == 34
+    assert main([str(bag), str(tmp_path / 'nowhere'), str(other), '--jobs', '2', '--json',
+                 str(tmp_path / 'bad.json')] + PREDICTIONS) == 2
+    assert json.loads((tmp_path / 'bad.json').read_text())['confusion'] == one['confusion']
+    assert not list(tmp_path.glob('*.parts'))
+
+
+def test_the_same_command_goes_on_after_a_kill(bag: Path, tmp_path: Path, monkeypatch, capsys) -> None:
+    """Finished bags are on disk; what is scored again is only the rest. A bag that changed is scored anew."""
+    other = bags.write(tmp_path / 'other', bags.pictures(9, seed=5), start=10**12)
+    path, scored = tmp_path / 'r.json', []
+    arguments = [str(bag), str(other), '--json', str(path), '--csv', str(tmp_path / 'r.csv')] + PREDICTIONS
+    run_job = sharding.run
+
+    def killed(job, *rest):
+        scored.append(job.choice.bag)
+        if len(scored) == 2:
+            raise KeyboardInterrupt
+        return run_job(job, *rest)
+    monkeypatch.setattr(sharding, 'run', killed)
+    assert main(arguments) == 130 and scored == [str(bag), str(other)] and not path.exists()
+    assert main(arguments) == 0 and scored == [str(bag), str(other), str(other)]
+    assert '1 bags were scored by an earlier run' in capsys.readouterr().err
+    resumed, lines = json.loads(path.read_text()), (tmp_path / 'r.csv').read_text()
+    assert main(arguments) == 0 and len(scored) == 5
+    again = json.loads(path.read_text())
+    for key in ('confusion', 'intervals', 'timeline', 'frames_in', 'bags', 'provenance'):
+        assert resumed[key] == again[key], key
+    assert lines == (tmp_path / 'r.csv').read_text()
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='other systems do not tell a process of its parent')
+def test_workers_die_with_their_parent(tmp_path: Path) -> None:
+    """A parent that is killed takes its workers along: they hold the pipe that then closes."""
+    code = ('import os, signal, sys\nfrom enet_ros.evaluation.sharding import run_in_processes\n'
+            'if __name__ == "__main__":\n'
+            '    pids = run_in_processes(os.getpgid, [0, 0], 2)\n    next(pids)\n'
+            '    print("ready", flush=True)\n    os.kill(os.getpid(), signal.SIGKILL)\n')
+    (tmp_path / 'parent.py').write_text(code)
+    root = str(Path(__file__).resolve().parents[2])
+    parent = subprocess.Popen([sys.executable, str(tmp_path / 'parent.py')], stdout=subprocess.PIPE,
+                              env=dict(os.environ, PYTHONPATH=root), start_new_session=True)
+    said, _ = parent.communicate(timeout=60)      # ends when the last one that holds the pipe is gone
+    assert said == b'ready\n' and parent.returncode == -9
 
 
 def test_parts_on_a_cluster_add_up(bag: Path, whole: dict, tmp_path: Path) -> None:

@@ -140,6 +140,23 @@ def test_damaged_files_are_told_and_the_rest_is_scored(cityscapes, tmp_path, cap
     assert broken[0].name in said and 'no prediction for frame' in said
 
 
+def test_processes_give_what_one_gives(cityscapes, tmp_path):
+    """The same counts, account, lines and interval, however many processes share the frames."""
+    arguments = [str(cityscapes), '--split', 'val', '--predictions', str(cityscapes / 'predictions'),
+                 '--coding', 'labelIds']
+    results = []
+    for jobs in ('1', '2'):
+        path, table = (tmp_path / f'{jobs}.{kind}' for kind in ('json', 'csv'))
+        assert main(arguments + ['--jobs', jobs, '--json', str(path), '--csv', str(table)]) == 0
+        results.append(json.loads(path.read_text()))
+    for key in ('confusion', 'class_iiou', 'frames_in', 'frames_evaluated', 'truth_frames', 'problems',
+                'unannotated', 'intervals'):
+        assert results[0][key] == results[1][key], key
+    one, two = ([line.split(',')[:6] for line in (tmp_path / f'{jobs}.csv').read_text().splitlines()]
+                for jobs in '12')
+    assert one == two
+
+
 def test_wrong_coding_is_told(cityscapes, capsys):
     assert main([str(cityscapes), '--predictions', str(cityscapes / 'predictions')]) == 0
     assert '--coding labelIds' in capsys.readouterr().out
@@ -155,7 +172,7 @@ def test_wrong_coding_is_told(cityscapes, capsys):
     (['ROOT', '--compare', 'ROOT/bad.json'], 'not JSON'),
     (['ROOT', '--compare', 'ROOT/other.json'], 'no result of an evaluation'),
     (['ROOT', '--input-size', 'wide'], 'no size'),
-    (['ROOT', '--frames', '0'], 'no number of frames')])
+    (['ROOT', '--frames', '0'], 'no number from 1 on')])
 def test_bad_input_is_one_line_and_code_2(cityscapes, capsys, arguments, said):
     (cityscapes / 'bad.json').write_text('{')
     (cityscapes / 'other.json').write_text('{"mean_iou": 0.5}')
