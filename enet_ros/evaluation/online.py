@@ -1,17 +1,19 @@
 """Live scoring: predictions and truth joined by exact stamp as they arrive, every frame accounted for."""
 
 from collections import OrderedDict
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 import numpy as np
 
 from ..errors import InputError
+from ..severity import OK, WARN
 from ..timing import DROP_REASONS, SEGMENTED, FrameTiming
 from .evaluator import Evaluator
 from .examples import FrameScore
 
 # Stamps (not images) remembered, to know a repeated frame and why a frame has no prediction: hours of video.
 _REMEMBERED = 200000
+_UNNUMBERED = 2 ** 63   # and above: the middleware does not number its messages
 _DISORDER = 1000        # frames whose timings may be told out of order: a superseded one overtakes
 
 
@@ -45,6 +47,9 @@ class LiveEvaluation:
         self._missing = 0
         self._depth = depth
         self._left: 'OrderedDict[int, None]' = OrderedDict()    # stamps of what was given up
+        self._first: Optional[int] = None       # least stamp that the segmentation node was heard of
+        self._early: 'OrderedDict[int, None]' = OrderedDict()   # annotations given up that may be before it
+        self._unheard: Optional[int] = None     # annotations that were sent before this was listening
         self._late = 0                          # of these, those whose counterpart came after all
         self._evaluated: 'OrderedDict[int, None]' = OrderedDict()
 
@@ -54,6 +59,7 @@ class LiveEvaluation:
 
     def timing(self, timing: FrameTiming) -> None:
         """Take what the segmentation node says became of a frame."""
+        self._begin(timing.stamp_ns)
         self._counted[timing.outcome] = self._counted.get(timing.outcome, 0) + 1
         low, high, count = self._numbers.get(timing.camera, (timing.sequence, timing.sequence, 0))
         if timing.sequence < high - _DISORDER:      # the segmentation node was started anew
@@ -64,6 +70,7 @@ class LiveEvaluation:
 
     def prediction(self, stamp_ns: int, labels: np.ndarray, frame_id: str = '') -> Optional[FrameScore]:
         """Take a label image of the segmentation node; return the score if its truth was waiting."""
+        self._begin(stamp_ns)
         if stamp_ns in self._evaluated or stamp_ns in self._predictions:
             self.repeated += 1
             return None
@@ -85,6 +92,16 @@ class LiveEvaluation:
             return self._score(stamp_ns, prediction, labels, frame_id)
         self._wait(self._truths, stamp_ns, labels)
         return None
+
+    def first_truth(self, number: int) -> None:
+        """Take the publisher's number, from 1, of an annotation: the first one tells how many were missed."""
+        if self._unheard is None:
+            self._unheard = max(number - 1, 0) if number < _UNNUMBERED else 0
+
+    def _begin(self, stamp_ns: int) -> None:
+        """Note when the segmentation node's images began."""
+        if self._first is None or stamp_ns < self._first:
+            self._first = stamp_ns
 
     def refuse(self, reason: str) -> None:
         """Count an image that could not be read, or a pair that could not be scored ('other_size')."""
@@ -111,6 +128,8 @@ class LiveEvaluation:
         if waiting is self._predictions:
             self._unused += 1
         else:
+            if self._first is None or given_up < self._first:
+                _remember(self._early, given_up, None)
             reason = self._reason(given_up)
             self._unmatched[reason] = self._unmatched.get(reason, 0) + 1
 
@@ -147,7 +166,11 @@ class LiveEvaluation:
 
     def _problems(self) -> List[Dict[str, Any]]:
         """Return what a reader of the score must know, as `Coverage.to_dict` does."""
-        told = {f'labels and truth of one stamp came so far apart that one was given up: raise depth '
+        first = self._first or 0
+        before = sum(stamp_ns < first for waiting in (self._early, self._truths) for stamp_ns in waiting)
+        told = {'annotated frames of the beginning were missed: replay with ros2 bag play --delay 5':
+                before + (self._unheard or 0),
+                f'labels and truth of one stamp came so far apart that one was given up: raise depth '
                 f'({self._depth}), or score the bag with evaluate_bag': self._late,
                 'timings of the segmentation node never arrived: frames_in and drops are too small':
                 self._missing + sum(max(high - low + 1 - count, 0)
@@ -188,6 +211,19 @@ class _Pending:
 
     def __len__(self) -> int:
         return len(self._images)
+
+
+def verdict(summary: Mapping[str, Any], labels: str, truth: str) -> Tuple[int, str]:
+    """Return severity and text of a `LiveEvaluation.summary`: a warning, with why, where none was scored.
+
+    `labels` and `truth` are the topics, for the text.
+    """
+    if summary['frames_evaluated']:
+        return OK, 'mean IoU {:.3f} over {} frames'.format(summary['mean_iou'], summary['frames_evaluated'])
+    for count, topic in (('predictions', labels), ('truth_frames', truth)):
+        if not summary[count]:
+            return WARN, f'nothing heard on {topic}'
+    return WARN, 'labels and ground truth arrive, but their stamps never agree: are they of one recording?'
 
 
 def _remember(stamps: 'OrderedDict[int, Any]', stamp_ns: int, value: Any) -> None:

@@ -2,10 +2,8 @@
 
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
+from ..severity import ERROR, OK, WARN
 from . import stamp_checks
-
-OK, WARN, ERROR = 'OK', 'WARN', 'ERROR'
-_RANK = (OK, WARN, ERROR)
 
 
 class Limits(NamedTuple):
@@ -31,7 +29,7 @@ class Recording(NamedTuple):
 class Health(NamedTuple):
     """`level` is OK, WARN or ERROR; `message` leads with the gravest trouble."""
 
-    level: str
+    level: int
     message: str
     values: Dict[str, str]
 
@@ -39,7 +37,7 @@ class Health(NamedTuple):
 def judge(window: Dict[str, Any], recording: Recording, limits: Limits) -> Health:
     """Judge a LatencyWindow's description and the recorder's state."""
     troubles = _recorder_troubles(recording, limits) + _delay_troubles(window, limits)
-    level = max((level for level, _ in troubles), key=_RANK.index, default=OK)
+    level = max((level for level, _ in troubles), default=OK)
     findings = [text for rank in (ERROR, WARN) for found, text in troubles if found == rank]
     if not findings:
         latency = window['latency_ms']
@@ -47,7 +45,7 @@ def judge(window: Dict[str, Any], recording: Recording, limits: Limits) -> Healt
     return Health(level, '; '.join(findings), _values(window, recording))
 
 
-def _recorder_troubles(recording: Recording, limits: Limits) -> List[Tuple[str, str]]:
+def _recorder_troubles(recording: Recording, limits: Limits) -> List[Tuple[int, str]]:
     troubles = []
     if recording.error:
         troubles.append((ERROR, f'{recording.path}: {recording.error}; {recording.lost} rows not recorded: '
@@ -62,7 +60,7 @@ def _recorder_troubles(recording: Recording, limits: Limits) -> List[Tuple[str, 
     return troubles
 
 
-def _delay_troubles(window: Dict[str, Any], limits: Limits) -> List[Tuple[str, str]]:
+def _delay_troubles(window: Dict[str, Any], limits: Limits) -> List[Tuple[int, str]]:
     troubles = [(WARN, '{} of {} frames: {}'.format(count, window['frames'], stamp_checks.ADVICE[trouble]))
                 for trouble, count in sorted(window['clock'].items())]
     share = window['drop_share']

@@ -33,6 +33,25 @@ def test_pairs_meet_whoever_comes_first(truth_first):
     assert evaluation.coverage()['frames_evaluated'] == 1
 
 
+@pytest.mark.parametrize('depth', [2, 50])
+def test_a_beginning_that_was_missed_is_told(depth):
+    """Three annotations before this listened, four before the segmentation node's first image."""
+    evaluation = live(depth)
+    for stamp in range(1, 9):
+        evaluation.first_truth(stamp + 3)
+        evaluation.truth(stamp, LABELS)
+    evaluation.timing(timing(5, 'superseded'))
+    evaluation.prediction(6, LABELS)
+    [problem] = [problem for problem in evaluation.coverage()['problems'] if '--delay' in problem['text']]
+    assert problem['count'] == 3 + 4
+    whole = live(depth)
+    whole.first_truth(1)
+    whole.timing(timing(1, 'superseded'))
+    for stamp in range(1, 9):
+        whole.truth(stamp, LABELS)
+    assert not [problem for problem in whole.coverage()['problems'] if '--delay' in problem['text']]
+
+
 def test_only_equal_stamps_meet():
     evaluation = live()
     evaluation.truth(1, LABELS)

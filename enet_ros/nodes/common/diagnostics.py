@@ -1,4 +1,4 @@
-"""``/diagnostics`` of segmentation_node: once a second, one status for the engine and one per camera."""
+"""``/diagnostics`` of a node: its statuses, once a second, whatever state it is in."""
 
 from typing import Any, Callable, Dict, List, NamedTuple
 
@@ -11,7 +11,7 @@ PERIOD = 1.0
 
 
 class Status(NamedTuple):
-    """One line of rqt_robot_monitor; `level` is 0 OK, 1 WARN, 2 ERROR."""
+    """One line of rqt_robot_monitor; `level` is one of `enet_ros.severity`."""
 
     name: str
     level: int
@@ -22,12 +22,12 @@ class Status(NamedTuple):
 class DiagnosticsPublisher:
     """Publishes the statuses that `report` returns, in every lifecycle state."""
 
-    def __init__(self, node: Node, report: Callable[[], List[Status]]) -> None:
+    def __init__(self, node: Node, report: Callable[[], List[Status]], period: float = PERIOD) -> None:
         """Start at once, on a steady clock: simulated time may stand still, and that is when one looks."""
         self._node = node
         self._report = report
-        self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', 1)
-        self._timer = node.create_timer(PERIOD, self.publish, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        self._timer = node.create_timer(period, self.publish, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def publish(self) -> None:
         """Publish now."""

@@ -1,12 +1,11 @@
 """The node of evaluation.py: topics, parameters and files around `evaluation.online.LiveEvaluation`."""
 
 import json
-from typing import Any, Dict, Optional
+from typing import Any, Dict, List, Optional
 
 from diagnostic_msgs.msg import DiagnosticArray
 import numpy as np
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
-from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions
@@ -18,21 +17,22 @@ from std_srvs.srv import Trigger
 from ...errors import InputError
 from ...evaluation.evaluator import Evaluator
 from ...evaluation.examples import FrameScore
-from ...evaluation.online import LiveEvaluation
+from ...evaluation.online import LiveEvaluation, verdict
 from ...images import to_array
 from ...json_files import plain
 from ...libraries import need
 from ...reports.frames import FrameCsv
 from ...timing import SEGMENTED, FrameTiming, monotonic_ns
 from ...weights import load
-from ..common.camera_subscription import CameraSubscription
+from ..common.camera_subscription import TELLS_NUMBERS, CameraSubscription
+from ..common.diagnostics import DiagnosticsPublisher, Status
 from ..common.log_throttle import ThrottledLogger
 from ..common.main import Stop
 from ..common.parameters import declare
 from ..common.report_process import ReportProcess
+from ..common.stamps import nanoseconds
 from . import parameters
 from .saving import save, snapshot
-from .status import evaluation_status
 
 MASKS = ('mono8', '8UC1')
 QUEUE = 50      # messages: labels and truth come in bursts where a replay is faster than this node
@@ -69,9 +69,9 @@ class EvaluationNode(Node):
         return LiveEvaluation(evaluator, self._options['depth'], announced)
 
     def _connect(self) -> None:
-        topics = [(Image, 'labels', self._on_labels), (DiagnosticArray, 'timing', self._on_timing)]
+        topics: List[Any] = [(Image, 'labels', self._on_labels), (DiagnosticArray, 'timing', self._on_timing)]
         if self._folder is None:
-            topics.append((Image, 'ground_truth', self._on_truth))
+            topics.append((Image, 'ground_truth', self._on_numbered if TELLS_NUMBERS else self._on_truth))
         for kind, topic, callback in topics:
             self.create_subscription(kind, topic, callback, QUEUE,
                                      qos_overriding_options=QoSOverridingOptions.with_default_policies())
@@ -82,17 +82,18 @@ class EvaluationNode(Node):
             self._camera.open()
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self._summary = self.create_publisher(String, '~/summary', latched)
-        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         # A group of its own: while files are written, frames go on being scored.
         self.create_service(Trigger, '~/save', self._on_save,
                             callback_group=MutuallyExclusiveCallbackGroup())
         self.create_service(Trigger, '~/reset', self._on_reset)
-        # The real time, also where the ROS clock is a bag's and stands still.
-        self.create_timer(self._options['period'], self._publish,
-                          clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self._diagnostics = DiagnosticsPublisher(self, self._report, self._options['period'])
 
     def _on_labels(self, message: Image) -> None:
         self._take(message, self._live.prediction, 'labels')
+
+    def _on_numbered(self, message: Image, info: Dict[str, Any]) -> None:
+        self._live.first_truth(info.get('publication_sequence_number', 1))
+        self._on_truth(message)
 
     def _on_truth(self, message: Image) -> None:
         self._take(message, self._live.truth, 'ground_truth')
@@ -105,7 +106,7 @@ class EvaluationNode(Node):
             self._live.refuse(topic + '_unreadable')
             self._log.warn(f'{topic}: {error}')
             return
-        stamp_ns, frame_id = stamp_of(message), message.header.frame_id[:256]
+        stamp_ns, frame_id = nanoseconds(message.header.stamp), message.header.frame_id[:256]
         if topic == 'labels':
             self._truth_from_folder(stamp_ns, frame_id)
         frame: Optional[FrameScore] = receive(stamp_ns, labels, frame_id)
@@ -144,7 +145,7 @@ class EvaluationNode(Node):
         except InputError as error:     # the score does not need it
             self._log.warn(f'image: {error}')
             return
-        self._live.image(stamp_of(message), image if order == 'rgb' else image[..., ::-1])
+        self._live.image(nanoseconds(message.header.stamp), image if order == 'rgb' else image[..., ::-1])
 
     async def _on_save(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         """Write the files in a process of its own, and answer when they stand."""
@@ -153,7 +154,7 @@ class EvaluationNode(Node):
                                     future.set_result, future.set_result)
         outcome: Any = await future if started else InputError('files are being written already')
         response.success = isinstance(outcome, list)
-        if not response.success:
+        if not isinstance(outcome, list):
             response.message = str(outcome)
             return response
         response.message = 'mean IoU {:.4f} over {} frames; {}'.format(
@@ -166,19 +167,20 @@ class EvaluationNode(Node):
         self._live, response.success = self._begin(), True
         return response
 
-    def _publish(self) -> None:
+    def _report(self) -> List[Status]:
         """Tell the running score; end where nothing came for as long as the parameter says."""
         if self._camera is not None:
             self._camera.follow()
         summary = self._live.summary()
         self._summary.publish(String(data=json.dumps(plain(summary))))
-        heard = [self.resolve_topic_name(topic) for topic in ('labels', 'ground_truth')]
-        array = DiagnosticArray(status=[evaluation_status(self.get_name(), summary, *heard)])
-        array.header.stamp = self.get_clock().now().to_msg()
-        self._diagnostics.publish(array)
         idle = self._options['exit_after_idle']
         if idle and self._heard and monotonic_ns() - self._last_heard_ns > idle * 1e9:
             self._stop.request()
+        level, message = verdict(summary, self.resolve_topic_name('labels'),
+                                 self.resolve_topic_name('ground_truth'))
+        return [Status('score', level, message, {
+            key: f'{value:.4f}' if isinstance(value, float) else json.dumps(value)
+            for key, value in summary.items() if key != 'class_iou'})]
 
     def _sources(self) -> Dict[str, Any]:
         """Return what was scored against what, for the result."""
@@ -195,7 +197,7 @@ class EvaluationNode(Node):
             return
         self._closed = True
         self._saver.stop()
-        self._publish()
+        self._diagnostics.publish()
         if self._csv is not None:
             self._csv.close()
             if self._csv.loss:
@@ -206,6 +208,8 @@ class EvaluationNode(Node):
             'mean IoU {mean_iou:.4f} over {frames_evaluated} frames; truth without prediction: '
             '{truth_without_prediction}; prediction without truth: {prediction_without_truth}'.format(
                 **summary) + ('; written: ' + ', '.join(written) if written else ''))
+        for problem in summary['problems']:
+            self.get_logger().warning('{text} ({count})'.format(**problem))
 
 
 def _mask(message: Image) -> np.ndarray:
@@ -215,8 +219,3 @@ def _mask(message: Image) -> np.ndarray:
     # Three equal channels come back, after every length was checked.
     image, _ = to_array(message.data, message.height, message.width, message.encoding, message.step)
     return np.ascontiguousarray(image[..., 0])
-
-
-def stamp_of(message: Any) -> int:
-    """Return a message's header stamp in ns."""
-    return int(message.header.stamp.sec) * 10**9 + int(message.header.stamp.nanosec)

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
@@ -24,13 +24,14 @@ from ...latency.rows import FrameRow, RowWriter
 from ...latency.window import LatencyWindow
 from ...timing import FrameTiming, monotonic_ns
 from ..common.camera_subscription import FOLLOW_PERIOD, CameraSubscription
+from ..common.diagnostics import DiagnosticsPublisher, Status
 from ..common.log_throttle import ThrottledLogger
 from ..common.main import Stop
 from ..common.parameters import check_change, declare
 from ..common.report_process import ReportProcess
+from ..common.stamps import nanoseconds
 from .parameters import PARAMETERS
 
-_LEVELS = {'OK': DiagnosticStatus.OK, 'WARN': DiagnosticStatus.WARN, 'ERROR': DiagnosticStatus.ERROR}
 _ONLY_CAMERA = 'camera'     # what segmentation_node calls the one on `image`
 _BURST = 1000        # timings that may wait here: a superseded run of them comes at once
 
@@ -52,8 +53,7 @@ class LatencyNode(Node):
         self._last_frame_ns: Optional[int] = None
         self._images: List[CameraSubscription] = []
         self._subscribe()
-        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
-        self.create_timer(1.0, self._every_second, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self._diagnostics = DiagnosticsPublisher(self, self._every_second)
         # Often: what a camera sends before it is followed is not observed.
         self.create_timer(FOLLOW_PERIOD, self._follow_cameras, clock=Clock(clock_type=ClockType.STEADY_TIME))
         # A group of its own: while a report is being made, frames go on being recorded.
@@ -110,10 +110,10 @@ class LatencyNode(Node):
 
     def _on_label(self, camera: str, message: Image) -> None:
         ros_ns, now_ns = self.get_clock().now().nanoseconds, monotonic_ns()
-        self._record(self._join.label(camera, _nanoseconds(message.header.stamp), ros_ns, now_ns), now_ns)
+        self._record(self._join.label(camera, nanoseconds(message.header.stamp), ros_ns, now_ns), now_ns)
 
     def _on_image(self, camera: str, message: Image, number: Optional[int]) -> None:
-        self._join.image(camera, _nanoseconds(message.header.stamp), self.get_clock().now().nanoseconds,
+        self._join.image(camera, nanoseconds(message.header.stamp), self.get_clock().now().nanoseconds,
                          monotonic_ns())
 
     def _record(self, rows: List[FrameRow], now_ns: int) -> None:
@@ -142,7 +142,7 @@ class LatencyNode(Node):
         for subscription in self._images:
             subscription.follow()
 
-    def _every_second(self) -> None:
+    def _every_second(self) -> List[Status]:
         now_ns = monotonic_ns()
         self._record(self._join.expire(now_ns), now_ns)
         self._writer.check()
@@ -152,15 +152,9 @@ class LatencyNode(Node):
                               self._timing_topic)
         limits = Limits(self._get('warn_drop_share'), self._get('warn_delay'), self._get('warn_silence'))
         health = judge(self._window.describe(now_ns), recording, limits)
-        status = DiagnosticStatus(
-            level=_LEVELS[health.level], name=f'{self.get_name()}: delay', message=health.message,
-            hardware_id=self._get('segmentation'),
-            values=[KeyValue(key=key, value=value) for key, value in health.values.items()])
-        message = DiagnosticArray(status=[status])
-        message.header.stamp = self.get_clock().now().to_msg()
-        self._diagnostics.publish(message)
         if self._writer.error:
             self._log.error(health.message)
+        return [Status('delay', health.level, health.message, health.values)]
 
     def _report_options(self) -> Dict[str, Any]:
         return {'camera_rate': self._get('camera_rate') or None, 'longest_gap': self._get('longest_gap'),
@@ -177,10 +171,6 @@ class LatencyNode(Node):
         response.success = isinstance(outcome, dict)
         response.message = _in_words(outcome) if isinstance(outcome, dict) else str(outcome)
         return response
-
-
-def _nanoseconds(stamp: Any) -> int:
-    return stamp.sec * 10**9 + stamp.nanosec
 
 
 def _in_words(summary: Dict[str, Any]) -> str:

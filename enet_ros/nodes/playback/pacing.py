@@ -5,6 +5,7 @@ import time
 from typing import Any, Callable, Optional
 
 from ..common.main import Stop
+from ..common.stamps import nanoseconds
 
 CLOCK_PERIOD = 0.01     # seconds between /clock messages
 
@@ -58,9 +59,8 @@ class LabelWaiter:
 
     def received(self, message: Any) -> None:
         """Take a label image from the executor."""
-        stamp = message.header.stamp
         with self._condition:
-            if self._expected == stamp.sec * 10 ** 9 + stamp.nanosec:
+            if self._expected == nanoseconds(message.header.stamp):
                 self._expected = None
                 self._condition.notify_all()
 

@@ -13,6 +13,7 @@ from ...segmenter import Segmenter
 from ...timing import SEGMENTED, FrameTiming, monotonic_ns
 from ..common.camera_subscription import CameraSubscription
 from ..common.log_throttle import ThrottledLogger
+from ..common.stamps import nanoseconds
 from .camera_statistics import CameraStatistics
 from .mailbox import Frame, RateLimit
 from .publishers import CameraOutputs, TimingOutput
@@ -44,8 +45,7 @@ class Camera:
     def _received(self, message: Any, publication: Optional[int]) -> None:
         """Take one message from the executor: count it, then put it in the mailbox or say why not."""
         now_ns, ros_ns = monotonic_ns(), self._clock.now().nanoseconds
-        stamp = message.header.stamp
-        stamp_ns = stamp.sec * 10 ** 9 + stamp.nanosec
+        stamp_ns = nanoseconds(message.header.stamp)
         sequence, back_ns = self.statistics.received(
             now_ns, stamp_ns, ros_ns, publication, self.subscription.publishers > 1)
         if back_ns >= STAMP_JUMP_NS:

@@ -4,9 +4,9 @@ import os
 import sys
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
+from ...severity import ERROR, OK, WARN
 from .camera_statistics import Snapshot
 
-OK, WARN, ERROR = 0, 1, 2
 START_SECONDS = 3.0         # patience with a camera of which nothing was ever seen
 SILENT_PERIODS = 5          # camera periods without an image that make a warning; ten times as many an error
 SILENT_LEAST = 0.5          # seconds; below that, a fast camera's hiccup

@@ -9,6 +9,7 @@ from ...images import cv_bridge
 from ...overlay import Overlay
 from ...resources import find
 from ...segmenter import Segmenter
+from ...severity import OK, WARN
 from ...timing import monotonic_ns
 from ..common.camera_subscription import FOLLOW_PERIOD
 from ..common.diagnostics import DiagnosticsPublisher, Status
@@ -18,7 +19,7 @@ from ..common.main import Stop
 from ..common.parameters import check_change
 from . import parameters, publishers
 from .camera import Camera
-from .camera_checks import OK, WARN, CameraState, camera_values, judge_camera, judge_engine, resources
+from .camera_checks import CameraState, camera_values, judge_camera, judge_engine, resources
 from .mailbox import Frame, LatestFrameMailbox
 from .worker import Worker
 

@@ -121,6 +121,20 @@ def images(number):
         yield stamp, np.where(rng.random(truth.shape) < 0.8, truth, 1).astype(np.uint8), truth
 
 
+def test_annotations_sent_before_it_listened_are_told(peer, start):
+    for stamp, _, truth in images(3):
+        peer.send('ground_truth', truth, stamp)
+    process = start()
+    peer.connect()
+    for stamp, prediction, truth in images(2):
+        peer.send('ground_truth', truth, 10 + stamp)
+        peer.send('labels', prediction, 10 + stamp)
+    peer.until(lambda: peer.summaries and peer.summaries[-1]['frames_evaluated'] == 2)
+    [problem] = peer.summaries[-1]['problems']
+    assert problem['count'] == 3 and 'frames of the beginning were missed' in problem['text']
+    assert 'ros2 bag play --delay 5 (3)' in end(process)
+
+
 def test_score_coverage_and_files(peer, start, tmp_path):
     process = start(output=tmp_path / 'result.json', csv=tmp_path / 'frames.csv')
     peer.connect()
