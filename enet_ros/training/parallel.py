@@ -16,11 +16,23 @@ from typing import Any, Callable, List, Sequence
 
 import torch
 from torch import Tensor, distributed, nn
-from torch.distributed.nn import functional
 
 from ..errors import InputError
 
 _PATIENCE = datetime.timedelta(hours=2)     # the leader validates, or asks a teacher, meanwhile
+
+
+class _Total(torch.autograd.Function):
+    """Adds a tensor up over the processes, and on the way back its gradients."""
+
+    @staticmethod
+    def forward(context: Any, tensor: Tensor) -> Tensor:
+        """Return the sum."""
+        total = tensor.clone()
+        distributed.all_reduce(total)
+        return total
+
+    backward = forward
 
 
 class Group:
@@ -59,7 +71,7 @@ class Group:
         Its gradient is the sum over theirs, so that after `average` every process has the gradient of
         the whole batch's loss.
         """
-        return functional.all_reduce(tensor)
+        return _Total.apply(tensor)
 
     def random_states(self) -> Tensor:
         """Return the states of torch's generator in all processes, (size, bytes) uint8."""
