@@ -11,7 +11,7 @@ from . import blocks
 from . import onnx_layers as layers
 from .arrays import Arrays
 from .engine import Engine, EngineError
-from .onnx_graph import Graph
+from .onnx_graph import Graph, Maps
 
 
 def available() -> Optional[str]:
@@ -24,14 +24,18 @@ def onnx_file(checkpoint: Checkpoint, input_size: Tuple[int, int]) -> bytes:
 
     WeightsError names the array that is missing, unknown or of another shape.
     """
-    arrays = Arrays(checkpoint)
     image = Graph().input('image', (1, 3) + tuple(input_size))
+    return image.graph.file(image, onnx_logits(image, checkpoint))
+
+
+def onnx_logits(image: Maps, checkpoint: Checkpoint) -> Maps:
+    """Append ENet to a graph: float RGB (1, 3, H, W) of 0..255 -> logits (1, C, H, W)."""
+    arrays = Arrays(checkpoint)
     with arrays.fitted():
         x, winner1 = blocks.trunk(layers, image, arrays)
         last = arrays.convolution('decoder.last')
         arrays.check_classes(last.weight.shape[1], len(checkpoint.classes))
-        logits = layers.doubling_convolution(blocks.rest(layers, x, arrays, winner1), *last)
-    return image.graph.file(image, logits)
+        return layers.doubling_convolution(blocks.rest(layers, x, arrays, winner1), *last)
 
 
 def open(checkpoint: Checkpoint, input_size: Tuple[int, int], precision: Optional[str] = None,

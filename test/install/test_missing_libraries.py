@@ -25,6 +25,7 @@ RUNS: Dict[str, Tuple[str, str]] = {
     'record_bag': ('synthetic out', 'rosbags and tqdm'),
     'predict': ('synthetic', 'tqdm and jinja2'),
     'train': ('--data synthetic', 'torch, tqdm and matplotlib'),
+    'export': ('--format openvino', 'openvino'),
     'check_data': ('synthetic', 'tqdm'),
     'import_weights': ('a b.npz', 'torch'),
     'plot_prelu': ('', 'matplotlib'),

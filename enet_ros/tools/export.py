@@ -1,0 +1,62 @@
+"""Write a network as ONNX, OpenVINO or a TensorRT plan, its classes, colours, sizes and licence with it."""
+
+from pathlib import Path
+from typing import Dict, List, Optional
+
+from .. import cli, weights
+from ..deploy import export
+from ..errors import InputError
+from ..files import write_bytes
+from ..json_files import write_json
+from ..libraries import need
+
+SUFFIXES = {'onnx': '.onnx', 'openvino': '.xml', 'plan': '.plan'}
+_LIBRARIES: Dict[str, List[str]] = {'onnx': [], 'openvino': ['openvino'], 'plan': ['torch']}
+
+
+@cli.guard
+def main(argv: Optional[List[str]] = None) -> int:
+    """Run the tool."""
+    parser = cli.parser('export', __doc__)
+    add = parser.add_argument
+    add('--weights', default='camvid', help='a shipped name or an .npz')
+    add('--format', choices=sorted(SUFFIXES), default='onnx', help='a plan fits this device alone')
+    add('--precision', choices=('fp32', 'fp16'), default='fp32', help='of the weights; of all, in a plan')
+    add('--head', choices=export.HEADS, help='None: labels, for a plan logits')
+    add('--size', type=cli.size, metavar='HxW', help="the network's input; None: as trained")
+    add('--output', type=Path, metavar='FILE', help='None: WEIGHTS with the suffix of the format, in out/')
+    options = parser.parse_args(argv)
+    need('export', _LIBRARIES[options.format])
+    checkpoint = weights.load(options.weights)
+    input_size = options.size or checkpoint.input_size
+    suffix = SUFFIXES[options.format]
+    path = options.output or Path('out') / (Path(options.weights).stem + suffix)
+    if path.suffix != suffix:
+        raise InputError(f'--output {path}: a file of format {options.format} ends in {suffix}')
+    head = options.head or ('logits' if options.format == 'plan' else 'labels')
+    if options.format == 'onnx':
+        export.write_onnx(path, checkpoint, input_size, head, options.precision)
+    elif options.format == 'openvino':
+        export.write_openvino(path, checkpoint, input_size, head, options.precision)
+    else:
+        if head != 'logits':
+            raise InputError('a plan gives logits, as the engine of this package wants them: --head logits')
+        from ..deploy import tensorrt_engine
+        reason = tensorrt_engine.available()
+        if reason is not None:
+            raise InputError(f'no plan can be built here: {reason}')
+        from ..deploy import tensorrt_build
+        from ..deploy.graph import rewrite
+        from ..networks import from_checkpoint
+        graph = rewrite(from_checkpoint(checkpoint))
+        built = tensorrt_build.build(graph, input_size, options.precision, 256 << 20)
+        write_bytes(path, built.plan, 'the plan was')
+        write_json(path.with_suffix('.json'),
+                   export.metadata(checkpoint, input_size, head, options.precision))
+    facts = {'file': path, 'bytes': path.stat().st_size, 'format': options.format, 'head': head,
+             'precision': options.precision, 'input_size': input_size, 'weights': options.weights}
+    print(f'{path}: {checkpoint.network} at {input_size[0]}x{input_size[1]}, {head}, {options.precision}, '
+          f'{path.stat().st_size / 1e6:.2f} MB')
+    if 'json' in options:
+        write_json(options.json, facts)
+    return 0
