@@ -10,6 +10,8 @@ from .plot import plot_latency
 from .rows import FrameRow
 from .summary import all_delays, summarise
 
+SCHEMA = 'enet_ros/latency 1'   # counted up where a key changes its meaning
+
 
 def write_report(recording: Path, camera_rate: Optional[float] = None, longest_gap: float = 10.0,
                  plot: bool = True, **extra: Any) -> Dict[str, Any]:
@@ -21,7 +23,7 @@ def write_report(recording: Path, camera_rate: Optional[float] = None, longest_g
     """
     rows, torn = read_recording(recording)
     summary = summarise(rows, camera_rate, longest_gap)
-    summary.update(extra, torn_lines=torn, recording=str(recording))
+    summary.update(extra, schema=SCHEMA, torn_lines=torn, recording=str(recording))
     write_json(recording.with_suffix('.json'), summary)
     delays = all_delays(rows, camera_rate, longest_gap)
     writers: Dict[str, Callable[[], Path]] = {
