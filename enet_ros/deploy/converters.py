@@ -45,6 +45,14 @@ def convert_labels(ctx: Any) -> None:
         ctx.network, _tensor(ctx, logits), _numpy_type(logits), _option(ctx, TOPK, False))
 
 
+@tensorrt_converter('enet_ros.deploy.layers.CellLabels.forward')
+def convert_cell_labels(ctx: Any) -> None:
+    """Convert the argmax of four corners at once."""
+    scores = ctx.method_args[1]
+    ctx.method_return._trt = tensorrt_layers.cell_labels(
+        ctx.network, _tensor(ctx, scores), _numpy_type(scores))
+
+
 @tensorrt_converter('torch.nn.functional.prelu')
 def convert_prelu(ctx: Any) -> None:
     """Convert PReLU in the form asked for."""
@@ -73,12 +81,13 @@ def convert_transposed_function(ctx: Any) -> None:
 
 def _transposed(ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: Any, stride: Any, padding: Any,
                 output_padding: Any, groups: int, dilation: Any) -> None:
-    if set(_pair(dilation)) != {1}:
+    if set(tensorrt_layers.pair(dilation)) != {1}:
         raise NotImplementedError('TensorRT has no dilated transposed convolution')
     kernel = _array(weight)
     bias = trt.Weights(_trt_type(weight)) if bias is None else _array(bias)
     ctx.method_return._trt = tensorrt_layers.transposed_convolution(
-        ctx.network, _tensor(ctx, x), kernel, bias, _pair(stride), _pair(padding), _pair(output_padding),
+        ctx.network, _tensor(ctx, x), kernel, bias,
+        tensorrt_layers.pair(stride), tensorrt_layers.pair(padding), tensorrt_layers.pair(output_padding),
         groups)
 
 
@@ -99,10 +108,6 @@ def _numpy_type(tensor: torch.Tensor) -> Any:
 
 def _trt_type(tensor: torch.Tensor) -> Any:
     return trt.float16 if tensor.dtype == torch.float16 else trt.float32
-
-
-def _pair(value: Any) -> Any:
-    return tuple(value) if isinstance(value, (tuple, list)) else (value, value)
 
 
 def _option(ctx: Any, name: str, default: Any) -> Any:

@@ -59,7 +59,7 @@ class CudaEngine(Engine):
     def labels(self, frame: np.ndarray) -> np.ndarray:
         """(H, W, 3) uint8 RGB -> (H, W) uint8 labels, overwritten by the next call."""
         self._run(frame)
-        return self._buffers.labels
+        return self._buffers.labels()
 
     def logits(self, frame: np.ndarray) -> np.ndarray:
         """(H, W, 3) uint8 RGB -> (C, H, W) float32 logits."""

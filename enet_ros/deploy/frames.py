@@ -24,8 +24,9 @@ class FrameBuffers:
         self._best = torch.empty(tuple(input_size), dtype=torch.uint8, device=device)
         self.image = torch.empty((1, 3) + tuple(input_size), dtype=dtype, device=device).contiguous(
             memory_format=layout)
-        self.labels: np.ndarray = self._labels.numpy()
         self._pinned: np.ndarray = self._frame.numpy()
+        self._fetched: np.ndarray = self._labels.numpy()
+        self._copy = np.empty(tuple(input_size), np.uint8)
 
     def load(self, frame: np.ndarray) -> None:
         """Queue (H, W, 3) uint8 RGB as `image` in [0, 1]; the previous frame's work must be done."""
@@ -48,9 +49,17 @@ class FrameBuffers:
         self._best.copy_(logits[0].argmax(0))
 
     def store(self, logits: Tensor) -> None:
-        """Queue the argmax and its way to `labels`, (H, W) uint8, valid once the stream is done."""
+        """Queue the argmax and its way to `labels`."""
         self.reduce(logits)
         self.fetch()
+
+    def labels(self) -> np.ndarray:
+        """Return the fetched labels (H, W) uint8 in ordinary memory, once the stream is done.
+
+        A TX1's processor reads pinned memory uncached, so what is handed out is a copy.
+        """
+        np.copyto(self._copy, self._fetched)
+        return self._copy
 
     def fetch(self) -> None:
         """Queue the labels' way to the host."""

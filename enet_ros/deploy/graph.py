@@ -11,13 +11,14 @@ from torch import Tensor, nn
 from ..networks.enet import ENet
 from ..networks.segnet import SegNet, SegNetBasic
 from .enet_graph import ENetGraph
-from .layers import Labels
+from .folding import like
+from .layers import CellLabels, Labels
 from .segnet_graph import SegNetGraph
 
 HEADS = ('logits', 'labels')
 
 #: Part of every engine cache's key: raise it when the inference form changes.
-GRAPH_VERSION = 1
+GRAPH_VERSION = 2
 
 
 def rewrite(network: nn.Module, head: str = 'logits', prelu: str = 'module') -> nn.Module:
@@ -43,13 +44,23 @@ def rewrite(network: nn.Module, head: str = 'logits', prelu: str = 'module') -> 
 
 
 class WithLabels(nn.Module):
-    """A network of logits that answers with labels."""
+    """A network of logits that answers with labels.
+
+    A last layer that doubles the size in cells of 2x2 (a transposed convolution with stride 2) becomes a 1x1
+    convolution whose scores stay at half the size: only labels are put in their places, exactly.
+    """
 
     def __init__(self, graph: nn.Module) -> None:
         super().__init__()
         self.num_classes = graph.num_classes
         self.graph = graph
-        self.labels = Labels()
+        self.labels: nn.Module = Labels()
+        last = getattr(graph, 'last', None)
+        if isinstance(last, nn.ConvTranspose2d) and last.kernel_size == last.stride == (2, 2):
+            weight = last.weight.permute(1, 2, 3, 0).reshape(-1, last.in_channels, 1, 1)
+            graph.last = like(nn.Conv2d(1, 1, 1).to(last.weight), weight,
+                              None if last.bias is None else last.bias.repeat_interleave(4))
+            self.labels = CellLabels()
 
     def forward(self, image: Tensor) -> Tensor:
         """(N, 3, H, W) -> class indices (N, H, W) as floats."""

@@ -61,6 +61,17 @@ class Labels(nn.Module):
         return logits.argmax(1).to(logits.dtype)
 
 
+class CellLabels(nn.Module):
+    """The best class of the four pixels of each cell, from scores side by side at half the size."""
+
+    def forward(self, scores: Tensor) -> Tensor:
+        """(N, 4 C, H, W), for each class its four corners -> class indices (N, 2H, 2W), first on ties."""
+        batch, channels, height, width = scores.shape
+        cells = scores.reshape(batch, channels // 4, 4, height, width).argmax(1).to(scores.dtype)
+        cells = cells.reshape(batch, 2, 2, height, width).permute(0, 3, 1, 4, 2)
+        return cells.reshape(batch, 2 * height, 2 * width)
+
+
 class ContrastNormalisation(nn.Module):
     """SegNet-Basic's local response normalisation of an image, whose window spans all three colours.
 

@@ -1,12 +1,14 @@
 """Building a TensorRT engine from an inference graph, and checking what was built."""
 
-from typing import Any, List, NamedTuple, Tuple
+from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
 
 from .engine import Engine, EngineError
 from .tensorrt_trace import record
+
+_STRONGLY_TYPED = 10        # the first TensorRT whose networks are
 
 # Least share of equal labels, and largest RMS error of logits over their RMS, against fp32.
 _AGREEMENT = {'fp16': 0.95, 'fp32': 0.999}
@@ -21,10 +23,13 @@ class Built(NamedTuple):
 
 
 def build(graph: torch.nn.Module, input_size: Tuple[int, int], precision: str, workspace: int,
-          prelu: str = 'pointwise') -> Built:
+          prelu: str = 'pointwise', tactics: Optional[Sequence[str]] = None) -> Built:
     """Build an engine for batch 1 at (height, width); `workspace` is what TensorRT may use, in bytes.
 
-    The graph is traced on the CPU in fp32; with 'fp16' the engine's input and output are fp16 too.
+    `tactics` are the libraries whose kernels TensorRT tries, by its own names (CUDNN, CUBLAS, CUBLAS_LT,
+    ...): fewer need less memory; all that are there where None.
+
+    The graph is in fp32 on the CPU; with 'fp16' the engine's input and output are fp16 too.
     EngineError with TensorRT's own words where it fails.
     """
     import tensorrt as trt
@@ -42,21 +47,55 @@ def build(graph: torch.nn.Module, input_size: Tuple[int, int], precision: str, w
             if severity in (trt.ILogger.ERROR, trt.ILogger.INTERNAL_ERROR):
                 errors.append(message)
 
-    recorded = record(graph, torch.zeros((1, 3) + tuple(input_size)), logger=Log(), prelu=prelu)
-    network, config = recorded.network, recorded.config
-    for tensor in (network.get_input(0), network.get_output(0)):
-        tensor.location = trt.TensorLocation.DEVICE     # torch2trt took it from the CPU example
-        tensor.dtype = trt.float16 if precision == 'fp16' else trt.float32
-    if precision == 'fp16':
+    logger = Log()      # must live as long as the builder
+    try:
+        network, builder, config, typed = _filled(graph, input_size, precision, logger, prelu)
+    except Exception as error:      # a refused layer shows in whatever next asks for its shape
+        if not errors:
+            raise
+        raise EngineError(f'TensorRT refuses the network: {errors[0]}') from error
+    if errors:      # a refused attribute keeps its old value, without an exception
+        raise EngineError(f'TensorRT refuses the network: {errors[0]}')
+    if precision == 'fp16' and not typed:
         config.set_flag(trt.BuilderFlag.FP16)
     if hasattr(config, 'set_memory_pool_limit'):
         config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, workspace)
     else:       # before 8.4
         config.max_workspace_size = workspace
-    plan = recorded.builder.build_serialized_network(network, config)
+    if tactics is not None:
+        config.set_tactic_sources(_mask(trt.TacticSource, tactics))
+    plan = builder.build_serialized_network(network, config)
     if plan is None:
         raise EngineError('TensorRT built nothing: ' + ('; '.join(errors[-3:]) or 'it does not say why'))
     return Built(bytes(plan), network.num_layers)
+
+
+def _mask(sources: Any, names: Sequence[str]) -> int:
+    known = {name.upper(): 1 << int(value) for name, value in sources.__members__.items()}
+    unknown = [name for name in names if name.upper() not in known]
+    if unknown:
+        raise EngineError(f"this TensorRT knows no tactic source '{unknown[0]}', only {', '.join(known)}")
+    return sum({known[name.upper()] for name in names})
+
+
+def _filled(graph: torch.nn.Module, input_size: Tuple[int, int], precision: str, logger: Any,
+            prelu: str) -> Tuple[Any, Any, Any, bool]:
+    """Return a definition, its builder and configuration, and whether its types are its own.
+
+    From TensorRT 10 on they are, and nothing but torch is needed; before, torch2trt traces in fp32.
+    """
+    import tensorrt as trt
+    if int(trt.__version__.split('.')[0]) >= _STRONGLY_TYPED:
+        from .tensorrt_fill import Network, fill
+        builder = trt.Builder(logger)
+        definition = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
+        fill(Network(definition, np.float16 if precision == 'fp16' else np.float32, prelu), graph, input_size)
+        return definition, builder, builder.create_builder_config(), True
+    recorded = record(graph, torch.zeros((1, 3) + tuple(input_size)), logger=logger, prelu=prelu)
+    for tensor in (recorded.network.get_input(0), recorded.network.get_output(0)):
+        tensor.location = trt.TensorLocation.DEVICE     # torch2trt took it from the CPU example
+        tensor.dtype = trt.float16 if precision == 'fp16' else trt.float32
+    return recorded.network, recorded.builder, recorded.config, False
 
 
 def check(engine: Engine, graph: torch.nn.Module) -> None:

@@ -1,5 +1,6 @@
 """TensorRT: the engine of a Jetson, built through torch2trt, cached, and checked before it is used."""
 
+import ctypes
 import hashlib
 import importlib
 import importlib.util
@@ -21,10 +22,11 @@ from .graph import GRAPH_VERSION
 
 PRECISIONS = ('fp16', 'fp32')
 _OLDEST = (8, 2)
+_COMPUTE_CAPABILITY = (75, 76)      # CU_DEVICE_ATTRIBUTE_..._MAJOR and ..._MINOR
 
 #: 'cpu' for a stand-in of TensorRT that computes there, as our tests have one.
 DEVICE = os.environ.get('ENET_TENSORRT_DEVICE', 'cuda')
-_NEWEST = 10        # 11 dropped weak typing, which every torch2trt needs
+_NEWEST = 11
 
 
 def available() -> Optional[str]:
@@ -101,9 +103,31 @@ def engine_key(checkpoint: Checkpoint, input_size: Tuple[int, int], precision: s
         'graph': GRAPH_VERSION, 'tensorrt': '.'.join(str(part) for part in _version()),
         'torch2trt': torch2trt_version()}
     if DEVICE == 'cuda':
-        major, minor = torch.cuda.get_device_capability()
-        key.update(gpu=torch.cuda.get_device_name(), sm=f'{major}{minor}')
+        name, capability = _gpu()
+        key.update(gpu=name, sm=capability)
     return key
+
+
+def _gpu() -> Tuple[str, str]:
+    """Return name and compute capability ('53') of the first GPU, by the driver alone.
+
+    PyTorch would make a CUDA context for it: half a gigabyte of a TX1's four, which the child that
+    builds needs. EngineError where the driver does not answer.
+    """
+    name, device, value = ctypes.create_string_buffer(256), ctypes.c_int(), ctypes.c_int()
+    capability = ''
+    try:
+        driver = ctypes.CDLL('libcuda.so.1')
+        failed = driver.cuInit(0) or driver.cuDeviceGet(ctypes.byref(device), 0) or (
+            driver.cuDeviceGetName(name, len(name), device))
+        for attribute in _COMPUTE_CAPABILITY:
+            failed = failed or driver.cuDeviceGetAttribute(ctypes.byref(value), attribute, device)
+            capability += str(value.value)
+    except OSError as error:
+        raise EngineError(f"NVIDIA's driver does not load: {error}") from None
+    if failed:
+        raise EngineError(f"NVIDIA's driver does not answer (error {failed})")
+    return name.value.decode(), capability
 
 
 def build_in_child(checkpoint: Checkpoint, input_size: Tuple[int, int], precision: str, folder: Path,

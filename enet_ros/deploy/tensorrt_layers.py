@@ -10,6 +10,8 @@ from typing import Any, Optional, Sequence, Tuple
 import numpy as np
 import tensorrt as trt
 
+from .engine import EngineError
+
 _Op = trt.ElementWiseOperation
 
 
@@ -126,7 +128,13 @@ def prelu(network: Any, x: Any, slope: np.ndarray, dtype: Any, form: str = 'poin
 
 def transposed_convolution(network: Any, x: Any, weight: np.ndarray, bias: Any, stride: Sequence[int],
                            padding: Sequence[int], output_padding: Sequence[int], groups: int) -> Any:
-    """Return torch's transposed convolution of weight (in, out / groups, h, w)."""
+    """Return torch's transposed convolution of weight (in, out / groups, h, w).
+
+    EngineError where more output is asked for than padding had cut off: TensorRT has no such layer.
+    """
+    if any(extra > p for p, extra in zip(padding, output_padding)):
+        raise EngineError('TensorRT has no transposed convolution with output_padding '
+                          f'{tuple(output_padding)} above padding {tuple(padding)}')
     layer = network.add_deconvolution_nd(
         input=x, num_output_maps=int(weight.shape[1]) * groups, kernel_shape=tuple(weight.shape[2:]),
         kernel=weight, bias=bias)
@@ -150,19 +158,47 @@ def labels(network: Any, logits: Any, dtype: Any, topk: bool = False) -> Any:
     if topk:
         layer = network.add_topk(logits, trt.TopKOperation.MAX, 1, 1 << 1)
         return _reshape(network, layer.get_output(1), (batch, height, width))
-    plane = (batch, 1, height, width)
-    planes = [network.add_slice(logits, (0, index, 0, 0), plane, (1, 1, 1, 1)).get_output(0)
-              for index in range(classes)]
+    return _reshape(network, _best(network, logits, 1, dtype), (batch, height, width))
+
+
+def cell_labels(network: Any, scores: Any, dtype: Any) -> Any:
+    """Return what `layers.CellLabels` does: all four corners at once, put in their places at the end."""
+    batch, _, height, width = scores.shape
+    layer = network.add_shuffle(_best(network, scores, 4, dtype))
+    layer.reshape_dims = (batch, 2, 2, height, width)
+    layer.second_transpose = (0, 3, 1, 4, 2)
+    return _reshape(network, layer.get_output(0), (batch, 2 * height, 2 * width))
+
+
+def image_of_bytes(network: Any, frame: Any, dtype: Any) -> Any:
+    """Return (1, 3, H, W) in [0, 1] of a frame's bytes (1, H, W, 3); from TensorRT 8.6 on."""
+    numbers = network.add_cast(frame, trt.float16 if np.dtype(dtype) == np.float16 else trt.float32)
+    layer = network.add_shuffle(numbers.get_output(0))
+    layer.first_transpose = (0, 3, 1, 2)
+    # Bytes are exact in fp16, and dividing rounds once; a weight of w / 255 would be subnormal.
+    p = Pointwise(network, dtype)
+    return p.binary(_Op.DIV, layer.get_output(0), 255.0)
+
+
+def pair(value: Any) -> Tuple[int, ...]:
+    """Return (value, value) of a single number, a tuple as it is."""
+    return tuple(value) if isinstance(value, (tuple, list)) else (value, value)
+
+
+def _best(network: Any, scores: Any, corners: int, dtype: Any) -> Any:
+    """Return the best class of `corners` scores that lie side by side, (N, corners, H, W)."""
+    batch, channels, height, width = scores.shape
+    plane = (batch, corners, height, width)
+    planes = [network.add_slice(scores, (0, index, 0, 0), plane, (1, 1, 1, 1)).get_output(0)
+              for index in range(0, channels, corners)]
     p = Pointwise(network, dtype)
     best, label = planes[0], None
-    for index in range(1, classes):
+    for index in range(1, len(planes)):
         wins = p.greater(planes[index], best)
         # From the old label to the new one: small integers, exact in fp16.
         label = p.add(label, p.multiply(wins, p.subtract(float(index), label))) if label is not None else wins
         best = p.larger(best, planes[index])
-    if label is None:
-        label = p.multiply(best, 0.0)
-    return _reshape(network, label, (batch, height, width))
+    return p.multiply(best, 0.0) if label is None else label
 
 
 def _even(network: Any, x: Any, axis: int) -> Any:

@@ -50,7 +50,7 @@ class TensorRTEngine(Engine):
             self._run(frame)
             self._buffers.store(self._logits)
             self._wait()
-        return self._buffers.labels
+        return self._buffers.labels()
 
     def logits(self, frame: np.ndarray) -> np.ndarray:
         """(H, W, 3) uint8 RGB -> (C, H, W) float32 logits."""

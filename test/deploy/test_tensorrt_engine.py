@@ -105,14 +105,17 @@ def test_buffers_scale_exactly_and_take_the_first_of_equal_classes():
     logits = torch.zeros(1, 4, 16, 16)
     logits[:, 2:, 3, 5] = 1
     buffers.store(logits)
-    assert buffers.labels[3, 5] == 2 and buffers.labels.sum() == 2
+    labels = buffers.labels()
+    assert labels[3, 5] == 2 and labels.sum() == 2
+    # Pinned memory stays inside: a TX1's processor reads it uncached.
+    assert not any(np.shares_memory(labels, own.numpy()) for own in (buffers._labels, buffers._frame))
 
 
 def test_why_it_is_not_available(monkeypatch, trt):
     assert tensorrt_engine.available() == 'PyTorch sees no CUDA device' or torch.cuda.is_available()
     monkeypatch.setattr(tensorrt_engine, 'DEVICE', 'cpu')
     assert tensorrt_engine.available() is None
-    for version in ('7.1.3', '11.0.0'):
+    for version in ('7.1.3', '12.0.0'):
         monkeypatch.setattr(trt, '__version__', version)
         assert 'is not supported' in tensorrt_engine.available()
 
@@ -127,6 +130,50 @@ def test_a_tensorrt_that_does_not_load_is_said(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(tensorrt_engine, 'DEVICE', 'cpu')
     assert 'libnvinfer.so.8' in tensorrt_engine.available()
+
+
+def test_the_gpu_is_asked_without_a_context_of_its_own(monkeypatch):
+    """By the driver: PyTorch would hold memory that the child needs for building."""
+    class Driver:
+        def cuInit(self, flags):
+            return 0
+
+        def cuDeviceGet(self, device, number):
+            return 0
+
+        def cuDeviceGetName(self, name, length, device):
+            name.value = b'NVIDIA Tegra X1'
+            return 0
+
+        def cuDeviceGetAttribute(self, value, attribute, device):
+            value._obj.value = {75: 5, 76: 3}[attribute]
+            return 0
+
+    monkeypatch.setattr(tensorrt_engine.ctypes, 'CDLL', lambda name: Driver())
+    assert tensorrt_engine._gpu() == ('NVIDIA Tegra X1', '53')
+    monkeypatch.setattr(Driver, 'cuInit', lambda self, flags: 100)
+    with pytest.raises(EngineError, match='does not answer .error 100'):
+        tensorrt_engine._gpu()
+
+
+@pytest.mark.parametrize('trt', ['10.3.0'], indirect=True)
+def test_from_ten_on_a_plan_needs_no_torch2trt(trt, random_checkpoint, monkeypatch):
+    """Strongly typed and of our own tracing, built and run by the double; its refusals are told."""
+    from enet_ros.deploy.graph import rewrite
+    from enet_ros.networks import from_checkpoint
+    build = importlib.import_module('enet_ros.deploy.tensorrt_build')
+    graph = rewrite(from_checkpoint(random_checkpoint))
+    for precision in ('fp16', 'fp32'):
+        built = build.build(graph, SIZE, precision, 1 << 20, tactics=['cublas'])
+        with runner(trt, built.plan, precision) as engine:
+            build.check(engine, graph)
+    with pytest.raises(EngineError, match="tactic source 'MAGIC', only CUBLAS"):
+        build.build(graph, SIZE, 'fp16', 1 << 20, tactics=['MAGIC'])
+    fill = importlib.import_module('enet_ros.deploy.tensorrt_fill')
+    monkeypatch.setattr(fill.Network, 'array', lambda self, tensor: trt.Weights(trt.float32)
+                        if tensor is None else tensor.numpy())
+    with pytest.raises(EngineError, match='refuses the network: CONVOLUTION: inputs and weights of one type'):
+        build.build(graph, SIZE, 'fp16', 1 << 20)
 
 
 def test_other_precisions_are_refused():

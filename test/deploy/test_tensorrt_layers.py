@@ -97,3 +97,11 @@ def test_the_double_refuses_what_tensorrt_would(trt):
         layer.output_padding = (1, 1)
     with pytest.raises(TypeError, match='no ITensor'):
         network.add_unary(torch.zeros(1), trt.UnaryOperation.ABS)
+
+
+def test_output_padding_beyond_the_padding_is_refused(trt):
+    network = Network(trt, (1, 4, 5, 7))
+    with pytest.raises(importlib.import_module('enet_ros.deploy.engine').EngineError, match='output_padding'):
+        network.layers.transposed_convolution(
+            network.network, network.inputs[0], np.ones((4, 6, 3, 3), np.float32),
+            trt.Weights(trt.float32), (2, 2), (0, 0), (1, 1), 1)

@@ -2,16 +2,18 @@
 
 import enum
 import os
+import sys
 import threading
 
 from ._layers import INetworkDefinition
 from ._runtime import serialize
 
 __all__ = ['Builder', 'BuilderFlag', 'IBuilderConfig', 'ILogger', 'Logger', 'MemoryPoolType',
-           'NetworkDefinitionCreationFlag']
+           'NetworkDefinitionCreationFlag', 'TacticSource']
 
 BuilderFlag = enum.Enum('BuilderFlag', ['FP16', 'INT8', 'GPU_FALLBACK', 'STRICT_TYPES'])
 MemoryPoolType = enum.Enum('MemoryPoolType', ['WORKSPACE'])
+TacticSource = enum.IntEnum('TacticSource', ['CUBLAS', 'CUBLAS_LT', 'CUDNN'], start=0)
 
 _OLD = os.environ.get('TENSORRT_DOUBLE_VERSION', '8.2').startswith(('8.0', '8.2'))
 
@@ -20,6 +22,7 @@ class NetworkDefinitionCreationFlag(enum.IntEnum):
     """Bits of `Builder.create_network`."""
 
     EXPLICIT_BATCH = 0
+    STRONGLY_TYPED = 1
 
 
 class ILogger:
@@ -37,6 +40,10 @@ class Logger(ILogger):
     def __init__(self, severity=ILogger.WARNING):
         self.severity = severity
 
+    def log(self, severity, message):
+        """Print errors."""
+        print(message, file=sys.stderr)
+
 
 class IBuilderConfig:
     """Remembers what was set."""
@@ -52,6 +59,10 @@ class IBuilderConfig:
     def can_run_on_DLA(self, layer):
         """Answer for a board that has no DLA."""
         return False
+
+    def set_tactic_sources(self, mask):
+        """Remember the libraries to try."""
+        self.tactics = mask
 
     def set_flag(self, flag):
         """Set a flag."""
@@ -71,9 +82,10 @@ class Builder:
         return IBuilderConfig()
 
     def create_network(self, flags=0):
-        """Return an empty network; only explicit batch exists."""
-        assert flags & 1 << NetworkDefinitionCreationFlag.EXPLICIT_BATCH
-        return INetworkDefinition()
+        """Return an empty network; only explicit batch exists, by itself from 10 on."""
+        typed = bool(flags & 1 << NetworkDefinitionCreationFlag.STRONGLY_TYPED)
+        assert flags & 1 << NetworkDefinitionCreationFlag.EXPLICIT_BATCH or typed and not _OLD
+        return INetworkDefinition(self.logger, typed)
 
     def build_serialized_network(self, network, config):
         """Return a plan, or None, with a word to the logger, where TENSORRT_DOUBLE_FAIL has one.
@@ -87,4 +99,6 @@ class Builder:
             with open(os.environ['TENSORRT_DOUBLE_WAIT'], 'w') as file:
                 file.write(str(os.getpid()))
             threading.Event().wait()
+        if network.broken:
+            return None
         return serialize(network)

@@ -17,7 +17,7 @@ _SHAPES_ONLY = 'meta' if int(torch.__version__.split('.')[0]) > 1 else 'cpu'
 
 LayerType = enum.Enum('LayerType', [
     'CONVOLUTION', 'ACTIVATION', 'POOLING', 'DECONVOLUTION', 'CONCATENATION', 'ELEMENTWISE', 'UNARY',
-    'SHUFFLE', 'TOPK', 'CONSTANT', 'SLICE', 'PARAMETRIC_RELU', 'SHAPE'])
+    'SHUFFLE', 'TOPK', 'CONSTANT', 'SLICE', 'PARAMETRIC_RELU', 'SHAPE', 'CAST'])
 ActivationType = enum.Enum('ActivationType', ['RELU', 'LEAKY_RELU'])
 PoolingType = enum.Enum('PoolingType', ['MAX', 'AVERAGE'])
 PaddingMode = enum.Enum('PaddingMode', ['EXPLICIT_ROUND_DOWN', 'EXPLICIT_ROUND_UP'])
@@ -30,16 +30,27 @@ TopKOperation = enum.Enum('TopKOperation', ['MAX', 'MIN'])
 class ITensor:
     """A tensor of the network; `shape` is inferred from its producer."""
 
-    def __init__(self, producer=None, index=0, name='', shape=None, dtype=types.float32):
-        self.producer, self.index, self.name, self._shape, self.dtype = producer, index, name, shape, dtype
+    def __init__(self, producer=None, index=0, name='', shape=None, dtype=None):
+        self.producer, self.index, self.name, self._shape, self._dtype = producer, index, name, shape, dtype
         self.location = types.TensorLocation.DEVICE
         self.is_network_input = producer is None
+
+    @property
+    def dtype(self):
+        return self._dtype or self.producer.dtype(self.index)
+
+    @dtype.setter
+    def dtype(self, value):
+        self._dtype = value
 
     @property
     def shape(self):
         if self.producer is None:
             return self._shape
-        return self.producer.shapes()[self.index]
+        shapes = self.producer.shapes()
+        if shapes is None:      # as the real binding's dimensions of a layer that was refused
+            raise ValueError('__len__() should return >= 0')
+        return shapes[self.index]
 
 
 class ILayer:
@@ -62,6 +73,9 @@ class ILayer:
     def __setattr__(self, name, value):
         if name not in self.attributes and name not in ('name', 'precision'):
             raise AttributeError(f"{type(self).__name__} has no attribute '{name}'")
+        if name in ('padding_nd', 'pre_padding', 'post_padding') and min(value) < 0:
+            self.network.logger.log(1, f'{self.kind}: {name} must not be negative')
+            return      # an error in the log and the old value, as the real one has it
         self.__dict__[name] = value
         self.__dict__['_shapes'] = None
 
@@ -83,11 +97,32 @@ class ILayer:
     def get_output(self, index):
         return self._outputs[index]
 
+    def dtype(self, index):
+        """Return the type of an output: in a strongly typed network that of what goes in."""
+        return self.inputs[0].dtype if self.network.typed else types.float32
+
     def shapes(self):
         if self._shapes is None:
-            zeros = [torch.zeros(tuple(tensor.shape), device=_SHAPES_ONLY) for tensor in self.inputs]
-            self.__dict__['_shapes'] = [tuple(result.shape) for result in self.results(*zeros)]
+            try:
+                self.check()
+                zeros = [torch.zeros(tuple(tensor.shape), device=_SHAPES_ONLY) for tensor in self.inputs]
+                self.__dict__['_shapes'] = [tuple(result.shape) for result in self.results(*zeros)]
+            except (ValueError, IndexError, RuntimeError) as error:
+                self.network.refuse(f'{self.kind}: {error}')
+                return None
         return self._shapes
+
+    def check(self):
+        """Raise ValueError for types that a typed network does not take."""
+        if self.network.typed:
+            kinds = {tensor.dtype for tensor in self.inputs} | {
+                types.DataType.of(self.__dict__[name]) for name in ('kernel', 'bias')
+                if self.__dict__.get(name) is not None}
+            if len(kinds) > 1:
+                raise ValueError('inputs and weights of one type are needed, not {}'.format(
+                    ', '.join(sorted(kind.name for kind in kinds))))
+            if types.uint8 in kinds and self.kind != 'CAST':
+                raise ValueError('uint8 may only be cast')
 
     def results(self, *inputs):
         result = self.run(*inputs)
@@ -213,6 +248,9 @@ class IConstantLayer(ILayer):
     kind = 'CONSTANT'
     attributes = dict(shape=None, weights=None)
 
+    def dtype(self, index):
+        return types.DataType.of(self.weights) if self.network.typed else types.float32
+
     def run(self):
         return _weights(self.weights).reshape(tuple(self.shape))
 
@@ -227,6 +265,17 @@ class ISliceLayer(ILayer):
                 raise IndexError(f'slice outside of axis {axis}')
         return x[tuple(slice(start, start + count * step, step)
                        for start, count, step in zip(self.start, self.shape, self.stride))]
+
+
+class ICastLayer(ILayer):
+    kind = 'CAST'
+    attributes = dict(to=None)
+
+    def dtype(self, index):
+        return self.to
+
+    def run(self, x):
+        return x
 
 
 class IParametricReLULayer(ILayer):
@@ -246,8 +295,17 @@ class IShapeLayer(ILayer):
 class INetworkDefinition:
     """Records layers in the order of their making."""
 
-    def __init__(self):
+    def __init__(self, logger=None, typed=False):
         self._layers, self._inputs, self._outputs = [], [], []
+        self.logger, self.typed, self.broken = logger, typed, False
+
+    def refuse(self, words):
+        """Tell the logger what is wrong: nothing will be built."""
+        self.broken = True
+        self.logger.log(1, words)
+
+    def __getstate__(self):
+        return dict(self.__dict__, logger=None)
 
     num_layers = property(lambda self: len(self._layers))
     num_inputs = property(lambda self: len(self._inputs))
@@ -273,6 +331,7 @@ class INetworkDefinition:
     def _add(self, layer):
         for index in range(layer.num_outputs):
             layer.get_output(index).name = f'(Unnamed Layer* {self.num_layers}) output {index}'
+        layer.__dict__['network'] = self
         self._layers.append(layer)
         return layer
 
@@ -292,6 +351,9 @@ class INetworkDefinition:
 
     def add_concatenation(self, inputs):
         return self._add(IConcatenationLayer(inputs))
+
+    def add_cast(self, input, to_type):
+        return self._add(ICastLayer([input], to=to_type))
 
     def add_elementwise(self, input1, input2, op):
         return self._add(IElementWiseLayer([input1, input2], op=op))

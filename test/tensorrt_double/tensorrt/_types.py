@@ -5,7 +5,7 @@ import enum
 import numpy as np
 
 __all__ = ['CalibrationAlgoType', 'DataType', 'DeviceType', 'IInt8Calibrator', 'TensorLocation', 'Weights',
-           'bool', 'float16', 'float32', 'int32', 'int8']
+           'bool', 'float16', 'float32', 'int32', 'int8', 'uint8']
 
 
 class DataType(enum.Enum):
@@ -16,14 +16,22 @@ class DataType(enum.Enum):
     INT8 = 2
     INT32 = 3
     BOOL = 4
+    UINT8 = 5
+
+    @classmethod
+    def of(cls, weights):
+        """Return the type of a numpy array or of `Weights`."""
+        if isinstance(weights, Weights):
+            return weights.type
+        return {np.float32: cls.FLOAT, np.float16: cls.HALF}[np.asarray(weights).dtype.type]
 
     @property
     def numpy(self):
         """The numpy type."""
-        return {0: np.float32, 1: np.float16, 2: np.int8, 3: np.int32, 4: np.bool_}[self.value]
+        return {0: np.float32, 1: np.float16, 2: np.int8, 3: np.int32, 4: np.bool_, 5: np.uint8}[self.value]
 
 
-float32, float16, int8, int32, bool = DataType
+float32, float16, int8, int32, bool, uint8 = DataType
 
 
 class TensorLocation(enum.Enum):
@@ -56,3 +64,4 @@ class Weights:
 
     def __init__(self, values):
         self.values = None if isinstance(values, DataType) else np.array(values)
+        self.type = values if self.values is None else DataType.of(self.values)
