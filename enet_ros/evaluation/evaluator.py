@@ -21,6 +21,7 @@ from ..metrics import bootstrap, scores
 from ..metrics.boundary import DILATION, DILATIONS, BoundaryCounts
 from ..metrics.confusion import ConfusionMatrix
 from ..metrics.instance import CITYSCAPES_MEMBERS, CITYSCAPES_SIZES, InstanceCounts
+from ..metrics.slices import MAX_VALUES, Slices, Tags, table
 from ..metrics.temporal import TemporalConsistency
 from .examples import Examples, FrameScore, Picture
 
@@ -32,14 +33,15 @@ class Evaluator:
     """Scores of predictions against truth, in the coarser of their two codings."""
 
     def __init__(self, predicted: ClassTable, true: ClassTable, label_ids: bool = False,
-                 boundary: bool = True, flow: bool = False, examples: int = 6) -> None:
+                 boundary: bool = True, flow: bool = False, examples: int = 6,
+                 tags: Optional[Tags] = None) -> None:
         """Begin without frames.
 
         `predicted` and `true` are the class tables of the label images; InputError where they cannot be
         compared. With `label_ids` predictions hold the data set's own file values (Cityscapes' labelIds)
         instead of class indices. `boundary` adds boundary IoU; `flow` measures temporal consistency by
         optical flow where there is no truth to measure it by (slow). `examples` best and worst frames
-        are kept for a report.
+        are kept for a report. `tags` name, for a frame's name, the values by which scores are told apart.
         """
         self.predicted, self.true = predicted, true
         common = predicted.mapping_to(true)
@@ -48,6 +50,7 @@ class Evaluator:
         self._prediction_lut, self._truth_lut = common.source[codes], common.target
         self.confusion = ConfusionMatrix(len(self.classes))
         self.blocks = bootstrap.BlockCounts()
+        self.slices = Slices(tags or {})
         dilation = DILATIONS.get(self.classes.name, DILATION)
         self.boundary = BoundaryCounts(len(self.classes), dilation) if boundary else None
         self.temporal = TemporalConsistency(len(self.classes))
@@ -81,6 +84,7 @@ class Evaluator:
         if self._used is not None:
             self._used |= cv2.calcHist([raw], [0], None, [256], [0, 256]).ravel() > 0
         self.blocks.add(sequence, counts, name, stamp)
+        self.slices.add(name, counts)
         if self.boundary is not None:
             self.boundary.update(prediction, truth)
         if instances is not None:
@@ -129,7 +133,7 @@ class Evaluator:
                              f"'{other.predicted.name}' against '{other.true.name}' cannot be merged")
         if (self.boundary is None) != (other.boundary is None):
             raise InputError('results with and without boundary IoU cannot be merged: use one for all parts')
-        for name in ('confusion', 'blocks', 'boundary', 'temporal', 'instances', 'examples'):
+        for name in ('confusion', 'blocks', 'slices', 'boundary', 'temporal', 'instances', 'examples'):
             if getattr(self, name) is not None:
                 getattr(self, name).merge(getattr(other, name))
         self.frames += other.frames
@@ -144,7 +148,8 @@ class Evaluator:
         benchmark, or 'measured' in these frames), `BoundaryCounts.scores`; `schema`, `frames_evaluated`,
         `unannotated` (the share of pixels without valid truth, which are not counted), `coding` (tables of
         prediction, truth and scores), `intervals` (see bootstrap.intervals), `temporal`, `confusion`
-        ({'classes': ..., 'counts': ...}), `timeline` (IoU over time) and `parts` (what `restore` reads).
+        ({'classes': ..., 'counts': ...}), `timeline` (IoU over time), `slices`
+        (the same by drive and by tag) and `parts` (what `restore` reads).
         """
         annotated = int(self.confusion.counts.sum())
         result: Dict[str, Any] = {
@@ -162,6 +167,9 @@ class Evaluator:
         result['coding'] = {'prediction': self.predicted.name, 'truth': self.true.name,
                             'scores': self.classes.name}
         result['confusion'] = {'classes': self.classes.to_dict(), 'counts': self.confusion.counts.tolist()}
+        drives = self.blocks.by_sequence()
+        shown = [('drive', *drive) for drive in drives] if 1 < len(drives) <= MAX_VALUES else []
+        result['slices'] = table(shown + self.slices.parts(), self.classes.names)
         result['timeline'] = [
             {'sequence': block.sequence, 'name': block.name, 'stamp': block.stamp, 'frames': block.frames,
              'mean_iou': float(scores.mean_iou(block.counts)),
@@ -173,7 +181,8 @@ class Evaluator:
         """Return what `restore` reads: all counts as plain types. The examples's pictures stay behind."""
         return {'version': 1, 'predicted': self.predicted.to_dict(), 'true': self.true.to_dict(),
                 'frames': self.frames, 'pixels': self.pixels, 'confusion': self.confusion.counts.tolist(),
-                'blocks': self.blocks.to_list(), 'instances': self.instances.to_dict(),
+                'blocks': self.blocks.to_list(), 'slices': self.slices.parts(),
+                'instances': self.instances.to_dict(),
                 'boundary': None if self.boundary is None else self.boundary.counts.tolist(),
                 'boundary_dilation': None if self.boundary is None else self.boundary.dilation,
                 'temporal': [self.temporal.counts.tolist(), self.temporal.pairs.tolist()]}
@@ -191,6 +200,7 @@ class Evaluator:
             shape = evaluator.confusion.counts.shape
             if any(block.counts.shape != shape for block in evaluator.blocks.blocks):
                 raise ValueError('its blocks have another number of classes')
+            evaluator.slices = Slices.restore(data.get('slices') or [], shape)
             evaluator.instances = InstanceCounts.restore(evaluator.classes, data['instances'])
             if evaluator.boundary is not None:
                 evaluator.boundary.counts[:] = data['boundary']

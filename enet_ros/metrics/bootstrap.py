@@ -62,6 +62,14 @@ class BlockCounts:
         self._length = max(self._length, other._length)
         return self
 
+    def by_sequence(self) -> List[Tuple[str, int, np.ndarray]]:
+        """Return each drive's name, frames and counts."""
+        totals: Dict[str, Tuple[int, Any]] = {}
+        for block in self.blocks:
+            frames, counts = totals.get(block.sequence, (0, 0))
+            totals[block.sequence] = (frames + block.frames, counts + block.counts)
+        return [(name, frames, counts) for name, (frames, counts) in totals.items()]
+
     @property
     def sequences(self) -> int:
         """Drives among the blocks."""
@@ -100,10 +108,7 @@ class BlockCounts:
         `length` is how many frames a block has; None: as long as the data ask for.
         """
         if self.sequences >= SEQUENCES_NEEDED:
-            totals: Dict[str, Any] = {}
-            for block in self.blocks:
-                totals[block.sequence] = totals.get(block.sequence, 0) + block.counts
-            return 'sequence', np.stack(list(totals.values()))
+            return 'sequence', np.stack([counts for _, _, counts in self.by_sequence()])
         length = length or self.length()[0]
         blocks = _coarsen(self.blocks, length)
         name = f'block of {max([length] + [block.frames for block in blocks])} frames'

@@ -32,7 +32,8 @@ def render(result: Mapping[str, Any], examples: Optional[Examples] = None, title
     check(result, 'result')
     classes = ClassTable.from_dict(result['confusion']['classes'])
     return page.render(
-        'report.html', title=title or _source(result), result=result, coverage=_coverage(result),
+        'report.html', title=title or _source(result), result=dict({'slices': []}, **result),
+        coverage=_coverage(result),
         headline=tables.headline(result), classes=charts.class_rows(result),
         confusion=charts.confusion(result['confusion']['counts'], classes.names),
         timeline=charts.timeline(result['timeline']), paper=tables.paper_table(result),

@@ -13,6 +13,10 @@ MUCH_UNANNOTATED = 0.2      # beyond it, the score says little of the picture as
 def summary(result: Mapping[str, Any]) -> str:
     """Return classes, main scores with their intervals, the paper's table, and coverage, as lines."""
     parts = [_classes(result), _scores(result)]
+    if result.get('slices'):
+        parts.append(text_table(['slice', 'frames', 'mean IoU', 'accuracy'], [
+            ['{by}: {value}'.format(**row), str(row['frames']), cell(percent(row['mean_iou'])),
+             cell(percent(row['global_accuracy']))] for row in result['slices']]))
     table = paper_table(result)
     if table is not None:
         # Across the page there is no room for CamVid's thirteen columns: one line a column.

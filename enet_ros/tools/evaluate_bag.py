@@ -16,6 +16,7 @@ from ..evaluation.examples import FrameScore
 from ..evaluation.offline import Evaluation, provenance
 from ..evaluation.resume import Finished
 from ..json_files import read_json
+from ..metrics.slices import read_tags
 from ..reports.frames import FrameCsv
 from . import scoring
 
@@ -181,7 +182,8 @@ def job(path: str, options: argparse.Namespace) -> sharding.Job:
         segmenter['threads'] = max(1, (os.cpu_count() or 1) // options.jobs)
     counting = {'label_ids': options.predictions is not None and options.coding == 'labelIds',
                 'boundary': options.boundary, 'flow': options.flow,
-                'examples': 6 if options.report else 0}
+                'examples': 6 if options.report else 0,
+                'tags': read_tags(options.tags) if options.tags else {}}
     return sharding.Job(choice, tuple(segmenter.items()), options.prediction_classes, tuple(counting.items()),
                         options.csv is not None)
 

@@ -14,6 +14,7 @@ from ..errors import InputError
 from ..evaluation import sharding
 from ..evaluation.examples import FrameScore
 from ..evaluation.offline import Coverage, Evaluation, dataset_frames, evaluate, provenance
+from ..metrics.slices import read_tags
 from ..reports.frames import FrameCsv
 from . import scoring
 
@@ -96,7 +97,8 @@ def _score_part(options: argparse.Namespace, part: int = 0, parts: int = 1,
     count = len(dataset) if options.frames is None else min(options.frames, len(dataset))
     own = range(count * part // parts, count * (part + 1) // parts)
     places = [place * len(dataset) // count for place in own]
-    kept = {'on_frame': on_frame, 'flow': options.flow, 'examples': 6 if options.report else 0}
+    kept = {'on_frame': on_frame, 'flow': options.flow, 'examples': 6 if options.report else 0,
+            'tags': read_tags(options.tags) if options.tags else {}}
     shown = cli.progress(places, 'frames', len(places)) if parts == 1 else places
     return (_score_files if options.predictions else _segment)(dataset, shown, options, kept)
 

@@ -47,6 +47,8 @@ def add_results(parser: argparse.ArgumentParser) -> None:
     group.add_argument('--csv', type=Path, metavar='FILE', help='one line per frame')
     group.add_argument('--report', type=Path, metavar='FILE', help='HTML report')
     group.add_argument('--compare', type=Path, metavar='JSON', help='an earlier result to stand beside')
+    group.add_argument('--tags', type=Path, metavar='CSV',
+                       help='frame,weather,light: scores apart for each value of each column but the first')
     group.add_argument('--latency', type=Path, metavar='FILE',
                        help="latency_node's recording, for the report")
     group.add_argument('--absent', default='skip', choices=ABSENT,

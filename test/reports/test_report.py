@@ -301,4 +301,4 @@ def test_browser_shows_it_without_sideways_scrolling(outcome, tmp_path, width):
     assert found['sideways'] <= 0
     assert (found['broken'], found['images']) == (0, 48)
     assert found['chart'] == 3 and found['height'] > 3000
-    assert found['title'].startswith('camvid val')
+    assert found['title'].startswith('camvid test')
