@@ -38,14 +38,15 @@ def _parse(text: str) -> Any:
     event: Any
     for event in yaml.parse(text, Loader=_Loader):
         nodes += 1
+        line = event.start_mark.line + 1 if event.start_mark else 0
         if isinstance(event, (yaml.CollectionStartEvent, yaml.CollectionEndEvent)):
             depth += 1 if isinstance(event, yaml.CollectionStartEvent) else -1
         if depth > _MAX_DEPTH or nodes > _MAX_NODES:
             raise ValueError(f'nested over {_MAX_DEPTH} deep, or over {_MAX_NODES} values')
         if getattr(event, 'anchor', None) or getattr(event, 'tag', None) not in (None, '!'):
-            raise ValueError(f'line {event.start_mark.line + 1}: anchors, aliases and tags are not read')
+            raise ValueError(f'line {line}: anchors, aliases and tags are not read')
         if isinstance(event, yaml.ScalarEvent) and event.implicit[0]:
             if event.value == '<<' or len(event.value) > _MAX_PLAIN:
-                raise ValueError(f'line {event.start_mark.line + 1}: a merge key, or a value of over '
+                raise ValueError(f'line {line}: a merge key, or a value of over '
                                  f'{_MAX_PLAIN} characters without quotes')
     return yaml.load(text, Loader=_Loader)  # noqa: S506 (a safe loader)

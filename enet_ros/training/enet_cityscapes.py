@@ -26,8 +26,8 @@ def convert(saved: Any, origin: str) -> Checkpoint:
     network = networks.build('enet', 1 + len(table), 'authors-prelu')
     try:
         found = _learnt(layers(saved))
-    except ValueError as error:
-        raise InputError(f'{origin}: no ENet of its authors: {error}') from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f'{origin}: no ENet of its authors: {error!r}') from None
     wanted = list(_modules('', network))
     if len(found) != len(wanted):
         raise InputError(f'{origin}: no ENet of its authors: {len(found)} layers with weights, not '

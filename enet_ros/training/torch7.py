@@ -15,6 +15,8 @@ from ..files import read_bytes
 
 MAX_BYTES = 64 << 20            # the authors' file has 3 MiB
 _MAX_DEPTH = 64
+_MAX_COPIED = 1 << 20
+_MAX_LAYERS = 10000
 _NIL, _NUMBER, _STRING, _TABLE, _TORCH, _BOOLEAN = range(6)
 _DTYPES = {'Float': '<f4', 'Cuda': '<f4', 'Double': '<f8', 'CudaDouble': '<f8', 'Long': '<i8', 'Int': '<i4',
            'Short': '<i2', 'Char': 'i1', 'Byte': 'u1', 'CudaLong': '<i8', 'CudaByte': 'u1'}
@@ -58,6 +60,7 @@ class _Reader:
         self._data, self._place = data, 0
         self._known: Dict[int, Any] = {}
         self._tensors = 0       # bytes of arrays made so far
+        self._copied = 0        # entries of objects' tables
 
     def read(self, depth: int = 0) -> Any:
         """Read the next value."""
@@ -98,6 +101,9 @@ class _Reader:
             self._known[index] = found = Object(name, {})
             fields = self.read(depth + 1)
             if isinstance(fields, dict):
+                self._copied += len(fields)
+                if self._copied > _MAX_COPIED:
+                    raise ValueError('the same table again and again')
                 found.fields.update(fields)
         return self._known[index]
 
@@ -167,7 +173,9 @@ def layers(module: Any) -> List[Object]:
     """Return the layers of a network in the order in which they were put together, containers left out."""
     found: List[Object] = []
     waiting = [module]
-    while waiting:
+    for _ in range(_MAX_LAYERS):        # containers may hold themselves
+        if not waiting:
+            return found
         layer = waiting.pop()
         if not isinstance(layer, Object):
             raise ValueError('a container holds something that is no layer')
@@ -176,6 +184,6 @@ def layers(module: Any) -> List[Object]:
             waiting += [parts[number] for number in sorted(parts, reverse=True)]
         else:
             found.append(layer)
-        if len(found) + len(waiting) > 10000:
-            raise ValueError('a network of more than 10000 layers')
-    return found
+        if len(waiting) > _MAX_LAYERS:
+            break
+    raise ValueError(f'a network of more than {_MAX_LAYERS} layers')

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 import traceback
-from typing import Iterator, List
+from typing import Dict, Iterator, List
 
 HERE = Path(__file__).resolve().parent
 OUT = Path('out/fuzz')
@@ -125,13 +125,16 @@ def main() -> int:
     return 1 if failed else 0
 
 
-def _environment() -> dict:
-    paths = [str(HERE), str(HERE.parent.parent)] + [os.environ.get('PYTHONPATH', '')]
-    return dict(os.environ, PYTHONPATH=os.pathsep.join(filter(None, paths)), OPENCV_LOG_LEVEL='SILENT')
+PATHS = [str(HERE), str(HERE.parent / 'training'), str(HERE.parent.parent)]
+
+
+def _environment() -> Dict[str, str]:
+    paths = PATHS + [path for path in [os.environ.get('PYTHONPATH', '')] if path]
+    return dict(os.environ, PYTHONPATH=os.pathsep.join(paths), OPENCV_LOG_LEVEL='SILENT')
 
 
 if __name__ == '__main__':
-    sys.path[:0] = [str(HERE), str(HERE.parent.parent)]
+    sys.path[:0] = PATHS
     try:
         sys.exit(main())
     except Exception:

@@ -30,7 +30,7 @@ from enet_ros.latency.rows import FrameRow
 from enet_ros.latency.summary import summarise
 from enet_ros.metrics.coverage import Frame
 from enet_ros.timing import SEGMENTED, STAGES, FrameTiming
-from enet_ros.training import recipe, torch_file
+from enet_ros.training import enet_cityscapes, recipe, torch7, torch_file
 
 CLASSES = ClassTable.load('camvid')
 _MAX_PIXELS = 1 << 20       # of a picture that a case may decode: larger ones only cost time
@@ -139,6 +139,20 @@ def _read_torch(data: bytes, folder: Path) -> None:
     torch_file.load(_file(folder, 'w.pth', rest))
 
 
+def _torch7_seeds() -> List[bytes]:
+    from lua import Layer, Writer, sequential
+    writer = Writer()
+    writer.value(sequential([Layer('nn.SpatialConvolution', weight=np.ones((4, 3), np.float32)),
+                             Layer('nn.SpatialBatchNormalization', weight=np.ones(4, np.float32),
+                                   bias=np.ones(4, np.float32), running_var=np.ones(4, np.float32)),
+                             Layer('nn.SpatialDropout', p=0.1)]))
+    return [bytes(writer.data)]
+
+
+def _read_torch7(data: bytes, folder: Path) -> None:
+    enet_cityscapes.convert(torch7.load(_file(folder, 'model.net', data)), 'model.net')
+
+
 def _bag(path: Path, storage: str) -> Path:
     with BagWriter(path, storage, describe('noise', CLASSES)) as bag:
         for index in range(4):
@@ -240,6 +254,7 @@ TARGETS: Dict[str, Target] = {
     'npz': Target(_npz_seeds, _read_npz),
     'yaml': Target(_yaml_seeds, _read_yaml),
     'torch': Target(_torch_seeds, _read_torch),
+    'torch7': Target(_torch7_seeds, _read_torch7),
     'mcap': Target(lambda: _bag_seeds('mcap'), lambda data, folder: _read_bag(data, folder, '.mcap')),
     'sqlite3': Target(lambda: _bag_seeds('sqlite3'), lambda data, folder: _read_bag(data, folder, '.db3')),
     'cdr': Target(_cdr_seeds, _read_cdr),

@@ -17,7 +17,7 @@ from enet_ros.bags import metadata, sidecar
 from enet_ros.bags.reading import open_bag
 from enet_ros.classes import ClassTable
 from enet_ros.errors import InputError, one_line
-from enet_ros.training import recipe, torch_file
+from enet_ros.training import enet_cityscapes, recipe, torch7, torch_file
 
 MIB = 1 << 20
 
@@ -121,6 +121,20 @@ def test_one_storage_behind_many_tensors(tmp_path: Path) -> None:
     _refused(torch_file.load, path, 512 * MIB)
     torch.save({'a': values[:10], 'b': values[5:]}, str(path))      # weights may be shared
     assert len(torch_file.load(path)['b']) == 10 * MIB - 5
+
+
+def test_torch7_tables_that_come_again_and_again(tmp_path: Path) -> None:
+    """A table behind thousands of objects is not copied for each; a container may hold itself."""
+    path, table = tmp_path / 'model.net', struct.pack('<iii', 3, 2, 20000) + b''.join(
+        struct.pack('<idid', 1, n, 1, n) for n in range(20000))
+    objects = b''.join(struct.pack('<id', 1, n) + struct.pack('<ii', 4, n + 3) + b'\4\0\0\0nn.A'
+                       + struct.pack('<ii', 3, 2) for n in range(20000))
+    path.write_bytes(struct.pack('<iii', 3, 1, 20001) + struct.pack('<id', 1, 0.5) + table + objects)
+    _refused(torch7.load, path)
+    module = torch7.Object('nn.Sequential', {})
+    module.fields['modules'] = {1: module}
+    with bounded(cpu=5), pytest.raises(InputError):
+        enet_cityscapes.convert(module, 'model.net')
 
 
 _YAML = {

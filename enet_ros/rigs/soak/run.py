@@ -129,8 +129,8 @@ class Soak:
         """Do to the graph what the seed says; yield at every second."""
         chance = random.Random(self._options.seed)
         restarting: List[Callable[[], None]] = [self._kill, self._deactivate, self._terminate, self._clean_up,
-                                                self._visit]
-        lasting: List[Callable[[], None]] = [self._deactivate, self._visit]
+                                                self._visit, self._limit]
+        lasting: List[Callable[[], None]] = [self._deactivate, self._visit, self._limit]
         began, pause = time.monotonic(), max(5.0, self._options.duration / 30)
         following, queue = began + pause, list(restarting)
         for second in _seconds(duration):
@@ -184,11 +184,13 @@ class Soak:
         self._watcher.ledger.outage(began, up)
 
     def _visit(self) -> None:
-        """Listen to an overlay for a while, then vanish."""
         self._count('visitor')
-        self._watcher.visit(f'segmentation_node/{self._cameras[0]}/overlay')
-        time.sleep(2.0)
-        self._watcher.leave()
+        self._watcher.visit(f'segmentation_node/{self._cameras[0]}/overlay', 2.0)
+
+    def _limit(self) -> None:
+        self._count('limited')
+        if not self._watcher.limit(2.0):
+            self._watcher.ledger.wrong.append('max_rate could not be set')
 
     def _settle(self) -> None:
         """Wait until nothing more is reported."""
@@ -236,8 +238,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     parser.add_argument('--engine', default='auto', help='what runs the network')
     parser.add_argument('--input-size', type=int, nargs=2, default=(96, 128), metavar=('H', 'W'),
                         help='network input in pixels')
-    parser.add_argument('--output', type=Path, default=Path('out/soak'),
-                        help='folder of summary.json and logs')
+    parser.add_argument('--output', type=Path, default=Path('out/soak'), help='for summary.json and logs')
     options = parser.parse_args(argv)
     if not (options.duration >= 5 and 0 <= options.share <= 1 and 0 < options.overload <= 20):
         raise InputError('--duration is at least 5, --share 0 to 1, --overload 0 to 20')
@@ -245,6 +246,5 @@ def main(argv: Optional[List[str]] = None) -> int:
     summary = Soak(options).run()
     path = options.json if 'json' in options else options.output / 'summary.json'
     write_json(path, summary)
-    print(in_words(summary))
-    print(f'written to {path}')
+    print(in_words(summary) + f'\nwritten to {path}')
     return 1 if summary['lost_without_reason'] or summary['wrong_count'] else 0

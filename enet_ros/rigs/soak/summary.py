@@ -33,11 +33,15 @@ def flatness(samples: Mapping[str, List[Tuple[int, Usage]]]) -> Dict[str, Any]:
     held. Under faults its buffers grow until each has held the largest image once; under overload alone
     nothing may.
     """
-    result: Dict[str, Any] = {'memory_growth': None, 'memory_growth_under_faults': None, 'threads': None}
+    result: Dict[str, Any] = {'memory_growth': None, 'memory_growth_under_faults': None, 'threads': None,
+                              'unknown': {}}
     for phase, name in (('faults', 'memory_growth_under_faults'), ('overload', 'memory_growth')):
         phase_samples = samples.get(phase, [])
         settled = [usage for frames, usage in phase_samples if frames >= SETTLED_FRAMES]
         if len(settled) < 2:
+            frames = phase_samples[-1][0] if phase_samples else 0
+            result['unknown'][name] = (f'the last life of the node had {frames} frames under {phase}, and '
+                                       f'memory is compared after {SETTLED_FRAMES}: take a longer --duration')
             continue
         first, last = settled[0], settled[-1]
         result.update({
@@ -54,4 +58,6 @@ def in_words(summary: Mapping[str, Any]) -> str:
             'lost_in_outages', 'lost_without_reason', 'faults_injected', 'disturbances', 'errors_survived',
             'memory_growth', 'memory_growth_under_faults', 'threads', 'wrong_count')
     return '\n'.join([f'{key}: {summary[key]}' for key in keys]
-                     + ['p99: {} ms'.format(summary['latency_ms']['p99'])] + summary['wrong'][:10])
+                     + ['p99: {} ms'.format(summary['latency_ms']['p99'])]
+                     + [f'{name} is unknown: {why}' for name, why in summary['unknown'].items()]
+                     + summary['wrong'][:10])

@@ -1,10 +1,13 @@
 """Listens to a segmentation node under soak, in a thread of its own, and keeps the ledger."""
 
 import threading
+import time
 from typing import Any, List, Optional, Sequence
 
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.srv import ChangeState, GetState
+from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
+from rcl_interfaces.srv import SetParameters
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 
@@ -30,9 +33,9 @@ class SoakWatcher:
         for camera in cameras:
             self._node.create_subscription(Image, f'{segmentation}/{camera}/labels',
                                            self._on_labels, QoSProfile(depth=100))
-        self._visitor: Any = None
         self._clients = {kind: self._node.create_client(kind, f'{segmentation}/{service}')
-                         for kind, service in ((ChangeState, 'change_state'), (GetState, 'get_state'))}
+                         for kind, service in ((ChangeState, 'change_state'), (GetState, 'get_state'),
+                                               (SetParameters, 'set_parameters'))}
         self._spinning.start()
 
     def state(self, timeout: float = 2.0) -> str:
@@ -47,16 +50,22 @@ class SoakWatcher:
         answer = self._call(ChangeState, request, timeout)
         return answer is not None and answer.success
 
-    def visit(self, topic: str) -> None:
-        """Subscribe for a while: a second call, or `leave`, ends it abruptly."""
-        self.leave()
-        self._visitor = self._node.create_subscription(Image, topic, lambda _: None, QoSProfile(depth=1))
+    def limit(self, seconds: float) -> bool:
+        """Let through one label a second for a while; tell whether the node took the limit."""
+        taken = []
+        for rate in (1.0, 0.0):
+            value = ParameterValue(type=ParameterType.PARAMETER_DOUBLE, double_value=rate)
+            answer = self._call(SetParameters, SetParameters.Request(
+                parameters=[Parameter(name='max_rate', value=value)]), 5.0)
+            taken.append(answer is not None and answer.results[0].successful)
+            time.sleep(seconds if rate else 0.0)
+        return all(taken)
 
-    def leave(self) -> None:
-        """End a visit."""
-        if self._visitor is not None:
-            self._node.destroy_subscription(self._visitor)
-            self._visitor = None
+    def visit(self, topic: str, seconds: float) -> None:
+        """Subscribe for a while, then vanish."""
+        visitor = self._node.create_subscription(Image, topic, lambda _: None, QoSProfile(depth=1))
+        time.sleep(seconds)
+        self._node.destroy_subscription(visitor)
 
     def close(self) -> None:
         """Stop listening."""
