@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from ..classes import ClassTable
+from .page import render
 
-TEMPLATES = Path(__file__).with_name('templates')
 REASONS = {
     'superseded': 'superseded by a newer frame', 'rate_limited': 'left out by max_rate',
     'refused': 'refused: not a valid image', 'engine_error': 'lost to an error of the engine',
@@ -15,14 +15,15 @@ REASONS = {
 
 def write_overview(path: Path, title: str, subtitle: str, summary: Dict[str, Any], classes: ClassTable,
                    overlay: Optional[Path] = None, latency: Optional[Path] = None,
-                   files: Sequence[Tuple[str, str]] = ()) -> None:
-    """Write the page of a summary (keys as in the tools' JSON); `files` are (name, what it holds)."""
-    import jinja2
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(str(TEMPLATES)), autoescape=True,
-                                     undefined=jinja2.StrictUndefined)
-    page = environment.get_template('overview.html').render(
-        title=title, subtitle=subtitle, figures=figures(summary), classes=class_rows(summary, classes),
-        accounts=accounts(summary), overlay=picture(overlay), latency=picture(latency), files=files)
+                   files: Sequence[Tuple[str, str]] = (), command: str = '') -> None:
+    """Write the page of a summary (keys as in the tools' JSON); `files` are (name, what it holds).
+
+    `command` is what a person pastes into a shell to make it again.
+    """
+    page = render(
+        'overview.html', command=command, title=title, subtitle=subtitle, figures=figures(summary),
+        classes=class_rows(summary, classes), accounts=accounts(summary),
+        overlay=picture(overlay), latency=picture(latency), files=files)
     path.write_text(page, 'utf-8')
 
 

@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 from pathlib import Path
+import shlex
 import signal
 import time
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
@@ -193,7 +194,10 @@ def leave(options: argparse.Namespace, summary: Dict[str, Any], checkpoint: weig
         summary, checkpoint.classes, options.out / 'overlay.png', options.out / 'latency' / 'latency.png',
         [(name, text) for name, text in (
             ('evaluation.html', 'the score in detail'), ('latency/latency.csv', 'every frame, every stage'),
-            ('summary.json', 'these numbers, for machines')) if (options.out / name).exists()])
+            ('summary.json', 'these numbers, for machines')) if (options.out / name).exists()],
+        ' '.join(shlex.quote(str(word)) for word in (
+            'python', '-m', 'enet_ros', 'demo', '--source', options.source, '--weights', options.weights,
+            '--engine', options.engine, '--frames', options.frames, '--rate', options.rate)))
 
 
 def in_words(summary: Dict[str, Any]) -> str:

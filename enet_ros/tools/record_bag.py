@@ -1,19 +1,24 @@
-"""``record_bag``: a data-set folder, or the synthetic street, becomes a rosbag2."""
+"""``record_bag``: a data-set folder, a video file or the synthetic street becomes a rosbag2."""
 
 import argparse
+from itertools import islice
 from pathlib import Path
+import sys
 from typing import Iterator, List, NamedTuple, Optional, Tuple
 
+import cv2
 import numpy as np
 
 from .. import cli
 from ..bags import sidecar
 from ..bags.writing import STORAGES, BagWriter, describe
+from ..classes import ClassTable
 from ..datasets import LAYOUTS, open_dataset
 from ..datasets.sample import Dataset, Sample
 from ..datasets.synthetic import SyntheticStreet
 from ..errors import InputError
 from ..json_files import write_json
+from ..sources.video import open_video
 
 GAP_S = 10.0        # between drives, so that nothing takes them for one
 
@@ -61,7 +66,7 @@ class Topics(NamedTuple):
 def arguments() -> argparse.ArgumentParser:
     """Return the command line."""
     parser = cli.parser('record_bag', __doc__.split(': ', 1)[1].strip(), {'': ['rosbags', 'tqdm']})
-    parser.add_argument('source', help="data-set folder, or 'synthetic'")
+    parser.add_argument('source', help="data-set folder, a video file, or 'synthetic'")
     parser.add_argument('bag', type=Path, help='folder to create')
     parser.add_argument('--split', help='train, val or test of the data set; all frames if not given')
     parser.add_argument('--layout', choices=LAYOUTS, help='of the folder, where it does not show')
@@ -96,18 +101,42 @@ def main(argv: Optional[List[str]] = None) -> int:
     with BagWriter(options.bag, options.storage, describe(dataset.name, dataset.classes)) as bag:
         rows, annotated = record(bag, dataset, count, options)
         sidecar.write(options.bag / sidecar.NAME, rows)
+    problems = dataset.opened.problems if isinstance(dataset, Video) else {}
+    count = len(rows)
     duration = (rows[-1][0] - rows[0][0]) / 1e9
     size = sum(path.stat().st_size for path in options.bag.iterdir())
     print(f'{options.bag}: {count} frames, {annotated} annotated, {duration:.1f} s, {size / 1e6:.1f} MB')
     if getattr(options, 'json', None):
         write_json(options.json, {'bag': options.bag, 'dataset': dataset.name, 'storage': options.storage,
-                                      'frames': count, 'annotated': annotated, 'duration_s': duration,
+                                      'frames': count, 'problems': problems,
+                                      'annotated': annotated, 'duration_s': duration,
                                       'bytes': size, 'topics': Topics.of(options.camera)._asdict()})
-    return 0
+    for problem in problems:
+        print(f'damaged: {problem}; NOT all frames are in the bag')
+    return 1 if problems else 0
+
+
+class Video(Dataset):
+    """A video file's frames, read one after the other, at its own rate."""
+
+    def __init__(self, path: Path) -> None:
+        """Open it; InputError where it is no video."""
+        self.opened, self.split = open_video(path), None
+        self.name, self.classes = 'video', ClassTable.load('camvid')
+
+    def __len__(self) -> int:
+        return self.opened.count or sys.maxsize
+
+    def __iter__(self) -> Iterator[Sample]:
+        for index, frame in enumerate(self.opened.frames()):
+            yield Sample(f'{index:06d}', cv2.cvtColor(frame.image, cv2.COLOR_BGR2RGB),
+                         stamp=index / self.opened.rate)
 
 
 def source(options: argparse.Namespace) -> Dataset:
     """Open the data set that the options name; InputError where there is none."""
+    if Path(options.source).is_file():
+        return Video(Path(options.source))
     if options.source != 'synthetic' or Path(options.source).exists():
         return open_dataset(options.source, options.split, options.layout)
     try:
@@ -123,7 +152,8 @@ def record(bag: BagWriter, dataset: Dataset, count: int,
     topics, stamper = Topics.of(options.camera), Stamper(options.start, options.rate)
     rows: List[Tuple[int, str, str]] = []
     annotated = 0
-    for sample in cli.progress(_first(dataset, count), 'record', count):
+    total = None if count == sys.maxsize else count
+    for sample in cli.progress(islice(dataset, count), 'record', total):
         stamp_ns = stamper.stamp(sample)
         assert sample.image is not None
         if not rows:    # what `ros2 bag record` keeps when it records the bag anew, unlike custom data
@@ -146,10 +176,6 @@ def intrinsics(dataset: Dataset, height: int, width: int, fov_degrees: float) ->
         return own
     focal = width / 2.0 / np.tan(np.radians(fov_degrees) / 2)
     return np.array([[focal, 0.0, width / 2.0], [0.0, focal, height / 2.0], [0.0, 0.0, 1.0]])
-
-
-def _first(dataset: Dataset, count: int) -> Iterator[Sample]:
-    return (dataset[index] for index in range(count))
 
 
 def _write_image(bag: BagWriter, topic: str, stamp_ns: int, image: np.ndarray,

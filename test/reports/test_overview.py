@@ -2,6 +2,7 @@
 
 import re
 
+from browser import ask
 import pytest
 
 from enet_ros.classes import ClassTable
@@ -48,3 +49,14 @@ def test_needs_nothing_else(summary, tmp_path):
                    tmp_path / 'overlay.png', tmp_path / 'missing.png', [('more.csv', 'every frame')])
     page = (tmp_path / 'page.html').read_text()
     assert re.findall(r'(?:src|href)="([^"]*)"', page) == ['data:image/png;base64,iVBORw==', 'more.csv']
+
+
+@pytest.mark.parametrize('width', [390, 1280])
+def test_in_a_browser(summary, tmp_path, width):
+    write_overview(tmp_path / 'page.html', 'A_drive_whose_name_has_no_break_at_all', '',
+                   summary,
+                   ClassTable.load('camvid'), command="python -m enet_ros demo --source 'my drive.mp4'")
+    assert ask(tmp_path / 'page.html', """return [
+        document.documentElement.scrollWidth <= innerWidth, document.querySelector('pre').textContent,
+        document.querySelectorAll('.track rect').length]""", width) == [
+            True, "python -m enet_ros demo --source 'my drive.mp4'", 2]

@@ -126,3 +126,26 @@ def test_bad_input_is_one_line_and_code_2(arguments, tmp_path: Path, capsys, mon
     monkeypatch.chdir(tmp_path)
     assert main(arguments) == 2
     assert capsys.readouterr().err.count('\n') == 1 and not (tmp_path / 'b').exists()
+
+
+def test_a_video_is_recorded_at_its_own_rate(tmp_path: Path, capsys) -> None:
+    """Every frame is in the bag; a file cut short never looks like a success, and no video is one line."""
+    street = SyntheticStreet((48, 64), frames=40)
+    video = cv2.VideoWriter(str(tmp_path / 'drive.avi'), cv2.VideoWriter_fourcc(*'MJPG'), 20.0, (64, 48))
+    for index in range(40):
+        video.write(street[index].image[:, :, ::-1])
+    video.release()
+    assert main([str(tmp_path / 'drive.avi'), str(tmp_path / 'bag')]) == 0
+    with open_bag(tmp_path / 'bag') as bag:
+        messages = list(bag.images('/camera/image'))
+        assert [each.stamp_ns for each in messages] == [10**9 + index * 5 * 10**7 for index in range(40)]
+        assert '/camera/ground_truth' not in bag.topics
+        pixels, order = messages[30].image()
+        assert order == 'rgb' and np.abs(pixels.astype(int) - street[30].image).mean() < 12     # JPEG
+    whole = (tmp_path / 'drive.avi').read_bytes()
+    (tmp_path / 'cut.avi').write_bytes(whole[:len(whole) // 2])
+    assert main([str(tmp_path / 'cut.avi'), str(tmp_path / 'half')]) == 1
+    assert 'NOT all frames' in capsys.readouterr().out
+    (tmp_path / 'notes.txt').write_text('no video')
+    assert main([str(tmp_path / 'notes.txt'), str(tmp_path / 'none')]) == 2
+    assert 'no video' in capsys.readouterr().err and not (tmp_path / 'none').exists()
