@@ -161,7 +161,7 @@ class _Recorder(Tensor):
                           for plane in planes)
             kind, reads = 'pointwise', [(id(plane), result.numel()) for plane in planes]
         elif kind == 'reshape' and ledger[-1][0].kind == 'reshape':
-            reads = list(ledger.pop()[0].reads)     # type: ignore    # a reshape of a reshape is one
+            reads = list(ledger.pop()[0].reads)     # a reshape of a reshape is one
         ledger.append((Layer(kind, tuple(reads), ((id(result), result.numel()),)), result))
         result.ledger = ledger
         return result

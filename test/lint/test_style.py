@@ -1,4 +1,4 @@
-"""ruff, the import contracts, shellcheck and hadolint, over everything."""
+"""ruff, mypy, the import contracts, shellcheck and hadolint, over everything."""
 
 from pathlib import Path
 import subprocess
@@ -25,6 +25,10 @@ def test_python():
 
 def test_import_contracts():
     lint(['lint-imports', '--no-cache', '--config'], [sources.ROOT / '.importlinter'])
+
+
+def test_types():
+    lint(['mypy', '--no-incremental'], [sources.ROOT / 'enet_ros'])
 
 
 def test_shell():
