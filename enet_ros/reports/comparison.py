@@ -9,14 +9,17 @@ from ..metrics import bootstrap, scores
 from ..metrics.bootstrap import BlockCounts
 from .tables import cell, headline, percent, text_table
 
+MOST = 5        # frames that gained, and that lost
+
 
 def compare(result: Mapping[str, Any], other: Mapping[str, Any], name: str = 'other') -> Dict[str, Any]:
-    """Return {'name', 'rows', 'classes', 'interval', 'notes'}: scores of both in percent and differences.
+    """Return {'name', 'rows', 'classes', 'frames', 'interval', 'notes'}: both in percent, and differences.
 
     A difference is `result` minus `other`. `interval` is [low, high] for the difference of the mean IoU (each
-    class has its own), by a paired bootstrap over the same frames, and None where the frames differ. `notes`
-    say what makes the comparison uneven. InputError where the two were not scored in the same classes, or
-    where `other`, which comes from a file, is no result.
+    class has its own), by a paired bootstrap over the same frames, and None where the frames differ. `frames`
+    are those that lost and gained most (in long runs blocks, by their first frame). `notes` say what makes
+    the comparison uneven. InputError where the two were not scored in the same classes, or where `other`,
+    which comes from a file, is no result.
     """
     check(other, name)
     try:
@@ -52,13 +55,28 @@ def _compare(result: Mapping[str, Any], other: Mapping[str, Any], name: str) -> 
     latency = [_latency(one) for one in (result, other)]
     if None not in latency:
         rows.append(dict(_row('latency p50, ms', *latency), lower_is_better=True))
-    return {'name': name, 'rows': rows, 'classes': classes, 'interval': points.get('mean_iou'),
-            'notes': notes}
+    return {'name': name, 'rows': rows, 'classes': classes, 'frames': _changed(result, other),
+            'interval': points.get('mean_iou'), 'notes': notes}
+
+
+def _changed(result: Mapping[str, Any], other: Mapping[str, Any]) -> List[Dict[str, Any]]:
+    """Return up to 2 MOST rows of the frames whose mean IoU changed most, the loss first; none unchanged."""
+    before = {(point['sequence'], point['name'], point['frames']): point['mean_iou']
+              for point in other['timeline']}
+    rows = []
+    for point in result['timeline']:
+        theirs = before.get((point['sequence'], point['name'], point['frames']))
+        row = _row('{sequence} {name}'.format(**point).strip(), percent(point['mean_iou']), percent(theirs))
+        if row['difference']:
+            rows.append(row)
+    rows.sort(key=lambda row: row['difference'])
+    return rows[:MOST] + rows[MOST:][-MOST:]
 
 
 def check(result: Any, name: str) -> None:
     """Raise InputError where a JSON file's content is no result of an evaluation."""
-    needed = ('class_iou', 'class_accuracy', 'mean_iou', 'coding', 'frames_evaluated', 'confusion')
+    needed = ('class_iou', 'class_accuracy', 'mean_iou', 'coding', 'frames_evaluated', 'confusion',
+              'timeline')
     missing = [key for key in needed if key not in result] if isinstance(result, dict) else needed
     if missing:
         raise InputError('{}: no result of an evaluation (it has no {})'.format(name, ', '.join(missing)))
@@ -94,7 +112,7 @@ def comparison_text(comparison: Mapping[str, Any]) -> str:
     """Return the comparison for a terminal."""
     rows = [[row['name'], cell(row['mine']), cell(row['other']), signed(row['difference']),
              '{} .. {}'.format(*map(signed, row['interval'])) if row['interval'] else '']
-            for row in comparison['rows'] + comparison['classes']]
+            for row in comparison['rows'] + comparison['classes'] + comparison['frames']]
     lines = [text_table(['', 'this', comparison['name'], 'difference', '95 % interval'], rows)]
     if comparison['interval'] is not None:
         lines.append('difference of mean IoU, 95 % interval: {} .. {}'.format(

@@ -83,7 +83,8 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument('--fov', type=float, default=60.0, metavar='DEG',
                         help='field of view across for camera_info, where the data set does not tell it')
     parser.add_argument('--frames', type=int, metavar='N', help='record the first N only')
-    parser.add_argument('--size', default='480x360', metavar='WxH', help='of the synthetic street')
+    parser.add_argument('--size', type=cli.size, default='360x480', metavar='HEIGHTxWIDTH',
+                        help='of the synthetic street')
     parser.add_argument('--seed', type=int, default=0, help='of the synthetic street')
     return parser
 
@@ -139,11 +140,7 @@ def source(options: argparse.Namespace) -> Dataset:
         return Video(Path(options.source))
     if options.source != 'synthetic' or Path(options.source).exists():
         return open_dataset(options.source, options.split, options.layout)
-    try:
-        width, height = (int(part) for part in options.size.lower().split('x'))
-    except ValueError:
-        raise InputError(f'--size is WIDTHxHEIGHT, not {options.size}') from None
-    return SyntheticStreet((height, width), options.seed, 300 if options.frames is None else options.frames)
+    return SyntheticStreet(options.size, options.seed, 300 if options.frames is None else options.frames)
 
 
 def record(bag: BagWriter, dataset: Dataset, count: int,

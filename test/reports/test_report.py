@@ -167,6 +167,19 @@ def test_comparison_pairs_the_same_frames():
     assert 'old.json' in comparison.comparison_text(compared)
 
 
+def test_comparison_names_the_frames_that_changed_most():
+    """Three frames got worse, one better: they are named, the loss first, and nothing that is as it was."""
+    before, after = evaluation(12).to_json(), evaluation(12).to_json()
+    for index, change in ((3, -0.3), (7, -0.2), (8, -0.1), (5, 0.1)):
+        after['timeline'][index]['mean_iou'] += change
+    rows = comparison.compare(after, before)['frames']
+    assert [row['name'].split()[-1] for row in rows] == ['3', '7', '8', '5']
+    assert rows[0]['difference'] == pytest.approx(-30)
+    many = comparison.compare(evaluation(40, noise=0.3).to_json(), evaluation(40).to_json())['frames']
+    assert len(many) == 2 * comparison.MOST == len({row['name'] for row in many})
+    assert 'frames that lost and gained most' in Page(html.render(after, other=before)).text
+
+
 def test_comparison_of_other_frames_has_no_interval():
     compared = comparison.compare(evaluation(40).to_json(), evaluation(30).to_json())
     assert compared['interval'] is None

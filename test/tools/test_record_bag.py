@@ -22,7 +22,7 @@ pytest.importorskip('rosbags')
 def test_synthetic_street_is_recorded_whole(storage: str, compression: str, tmp_path: Path) -> None:
     """Images, ground truth, camera_info and label_info of every frame; the summary says the same."""
     bag_path, summary = tmp_path / 'street', tmp_path / 's.json'
-    arguments = ['synthetic', str(bag_path), '--frames', '4', '--size', '64x48', '--storage', storage,
+    arguments = ['synthetic', str(bag_path), '--frames', '4', '--size', '48x64', '--storage', storage,
                  '--compression', compression, '--json', str(summary)]
     assert main(arguments) == 0
     street = SyntheticStreet((48, 64), frames=4)
@@ -46,7 +46,7 @@ def test_synthetic_street_is_recorded_whole(storage: str, compression: str, tmp_
 def test_camera_and_label_info_read_by_the_types_in_the_bag(tmp_path: Path) -> None:
     """A reader that knows nothing but the bag understands every message, vision_msgs among them."""
     from rosbags.highlevel import AnyReader
-    assert main(['synthetic', str(tmp_path / 'b'), '--frames', '1', '--size', '64x48']) == 0
+    assert main(['synthetic', str(tmp_path / 'b'), '--frames', '1', '--size', '48x64']) == 0
     with AnyReader([tmp_path / 'b']) as reader:
         read = {connection.topic: reader.deserialize(data, connection.msgtype)
                 for connection, _, data in reader.messages()}
@@ -110,7 +110,7 @@ def test_sidecar_names_every_frame(tmp_path: Path, camvid_root: Path) -> None:
 def test_checksums_are_in_the_chunks(tmp_path: Path) -> None:
     """The tolerant reader, which checks them, reads all; another mcap library does as well."""
     reader = pytest.importorskip('mcap.reader')
-    assert main(['synthetic', str(tmp_path / 'b'), '--frames', '5', '--size', '320x240']) == 0
+    assert main(['synthetic', str(tmp_path / 'b'), '--frames', '5', '--size', '240x320']) == 0
     file, = (tmp_path / 'b').glob('*.mcap')
     assert salvaged_topics(file)['/camera/image'].count == 5
     with file.open('rb') as opened:
@@ -119,11 +119,15 @@ def test_checksums_are_in_the_chunks(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize('arguments', (
-    ['/nowhere', 'b'], ['synthetic', 'b', '--size', '64'], ['synthetic', 'b', '--size', '4x4'],
-    ['synthetic', 'b', '--rate', '0'], ['synthetic', 'b', '--frames', '0'], ['synthetic', '.']))
+    ['/nowhere', 'b'], ['synthetic', 'b', '--rate', '0'], ['synthetic', 'b', '--frames', '0'],
+    ['synthetic', '.']))
 def test_bad_input_is_one_line_and_code_2(arguments, tmp_path: Path, capsys, monkeypatch) -> None:
-    """A source that is not there, a size that is none, a bag that exists."""
+    """A source that is not there, a rate and a number that are none, a bag that exists."""
     monkeypatch.chdir(tmp_path)
+    for size in ('64', '4x4', 'x'):
+        with pytest.raises(SystemExit, match='2'):
+            main(['synthetic', 'b', '--size', size])
+    capsys.readouterr()
     assert main(arguments) == 2
     assert capsys.readouterr().err.count('\n') == 1 and not (tmp_path / 'b').exists()
 
