@@ -4,6 +4,7 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 import numpy as np
 
+from .. import licences
 from ..classes import ClassTable
 from ..errors import InputError
 from ..weights import FORMAT, NORMALISATION, Checkpoint
@@ -16,6 +17,7 @@ CLASS_ORDERS: Dict[str, Tuple[Optional[str], ...]] = {
                    'traffic sign', 'vegetation', 'terrain', 'sky', 'person', 'rider', 'car', 'truck', 'bus',
                    'train', 'motorcycle', 'bicycle'),
 }
+_LICENCES = {'camvid': licences.CAMVID, 'cityscapes': licences.CITYSCAPES}      # of the data
 INPUT_SIZES = {'camvid': [360, 480], 'cityscapes': [512, 1024]}
 _BN = ('weight', 'bias', 'running_mean', 'running_var')
 _SECTION2 = ('regular2_1', 'dilated2_2', 'asymmetric2_3', 'dilated2_4', 'regular2_5', 'dilated2_6',
@@ -53,7 +55,7 @@ def convert(saved: Any, origin: str, classes: Optional[ClassTable] = None) -> Ch
         'format': FORMAT, 'network': 'enet', 'variant': 'pytorch-enet', 'classes': table.to_dict(),
         'num_classes': len(table), 'input_size': INPUT_SIZES.get(table.name, [360, 480]),
         'normalisation': NORMALISATION, 'training': {'imported_from': 'PyTorch-ENet'},
-        'scores': scores}, origin)
+        'scores': scores, 'licence': _LICENCES.get(table.name, '')}, origin)
 
 
 def _state(saved: Any, origin: str) -> Tuple[Dict[str, np.ndarray], Optional[float]]:

@@ -36,6 +36,7 @@ def test_imported_network_answers_as_the_original(modern: bool, classes: int, vo
     assert main([str(path), str(tmp_path / 'out.npz')]) == 0
     checkpoint = weights.load(tmp_path / 'out.npz')
     assert checkpoint.classes.name == ('camvid' if classes == 12 else 'cityscapes')
+    assert 'non-commercial' in checkpoint.licence
     assert checkpoint.metadata['scores']['as_stated_by_its_file']['mean_iou'] == pytest.approx(0.594)
     exact = networks.from_checkpoint(pytorch_enet.convert(torch_file.load(path), 'test'))
     image = torch.rand(1, 3, 64, 96, generator=torch.Generator().manual_seed(1))
