@@ -5,7 +5,7 @@ from typing import Any, Callable
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
-from ...errors import InputError
+from ...errors import InputError, one_line
 from .main import Stop
 
 SUCCESS = TransitionCallbackReturn.SUCCESS
@@ -122,10 +122,10 @@ class ManagedNode(LifecycleNode):
             return SUCCESS
         except InputError as error:
             if not self.stop.is_set():
-                self.get_logger().error('cannot {}: {}'.format(what, ' '.join(str(error).split())))
+                self.get_logger().error('cannot {}: {}'.format(what, one_line(str(error))))
         except Exception as error:
             self.get_logger().error('cannot {}: {}: {}'.format(
-                what, type(error).__name__, ' '.join(str(error).split())))
+                what, type(error).__name__, one_line(str(error))))
         return FAILURE
 
     def _change_state_told(self, request: Any, response: Any) -> Any:
@@ -133,6 +133,6 @@ class ManagedNode(LifecycleNode):
             return self._change_state(request, response)
         except Exception as error:
             self.get_logger().warning('transition refused in state {}: {}'.format(
-                self.state, ' '.join(str(error).split())[:200]))
+                self.state, one_line(str(error), 200)))
             response.success = False
             return response

@@ -11,7 +11,7 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import String
 
-from ...errors import InputError
+from ...errors import InputError, one_line
 from ...sources import open_source
 from ..common.log_throttle import ThrottledLogger
 from ..common.main import Stop
@@ -76,11 +76,11 @@ class PlaybackNode(Node):
             if self._wait_for_subscribers():
                 self._play()
         except InputError as error:
-            self.get_logger().error(' '.join(str(error).split()))
+            self.get_logger().error(one_line(str(error)))
             code = 2
         except Exception as error:
             self.get_logger().error('playback ended: {}: {}'.format(
-                type(error).__name__, ' '.join(str(error).split())))
+                type(error).__name__, one_line(str(error))))
             code = 1
         finally:
             self._tell_end()

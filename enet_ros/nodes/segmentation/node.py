@@ -5,6 +5,7 @@ from typing import Any, Dict, List, Optional
 from rclpy.clock import Clock, ClockType
 from rclpy.qos import DurabilityPolicy, QoSProfile
 
+from ...errors import one_line
 from ...images import cv_bridge
 from ...overlay import Overlay
 from ...resources import find
@@ -149,7 +150,7 @@ class SegmentationNode(ManagedNode):
 
     def _failed(self, frame: Frame, error: Exception) -> None:
         """Count a frame on which the engine (or publishing) failed; the next one gets its chance."""
-        self._last_error = '{}: {}'.format(type(error).__name__, ' '.join(str(error).split()))
+        self._last_error = '{}: {}'.format(type(error).__name__, one_line(str(error)))
         self._log.error(f'a frame failed: {self._last_error}')
         camera = self._cameras.get(frame.camera)
         if camera is not None:      # an engine that did not end in time outlives its cameras

@@ -6,7 +6,7 @@ from typing import Callable, Optional
 
 import numpy as np
 
-from ...errors import InputError
+from ...errors import InputError, one_line
 from ...segmenter import Segmenter
 from .mailbox import Frame, LatestFrameMailbox
 
@@ -47,10 +47,10 @@ class Worker:
         try:
             segmenter = self._load()
         except InputError as error:
-            self.problem = ' '.join(str(error).split())
+            self.problem = one_line(str(error))
         except Exception as error:
             self.problem = 'the engine did not load: {}: {}'.format(
-                type(error).__name__, ' '.join(str(error).split()))
+                type(error).__name__, one_line(str(error)))
         finally:
             self._settled.set()
         if self.problem is None:

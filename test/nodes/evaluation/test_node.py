@@ -1,15 +1,13 @@
 """evaluation_node as a process of its own, over DDS."""
 
+import contextlib
 import csv
 import json
 import os
-import signal
-import subprocess
-import sys
-import time
 
 import cv2
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from harness import Observer, Process
 import numpy as np
 import pytest
 from sensor_msgs.msg import Image
@@ -20,37 +18,23 @@ from enet_ros.classes import ClassTable
 from enet_ros.evaluation.evaluator import Evaluator
 from enet_ros.timing import FrameTiming
 
-rclpy = pytest.importorskip('rclpy')
-TIMEOUT = 30.0
 
-
-class Peer:
+class Peer(Observer):
     """The test's own node: plays camera and segmentation node, hears the evaluation."""
 
     def __init__(self, domain):
-        from rclpy.context import Context
-        from rclpy.executors import SingleThreadedExecutor
-        from rclpy.qos import DurabilityPolicy, QoSProfile
-        self.context = Context()
-        rclpy.init(context=self.context, domain_id=domain)
-        self.node = rclpy.create_node('peer', context=self.context)
-        self.executor = SingleThreadedExecutor(context=self.context)
-        self.executor.add_node(self.node)
+        super().__init__(domain)
         self.topics = {name: self.node.create_publisher(kind, name, 50) for name, kind in (
             ('labels', Image), ('ground_truth', Image), ('timing', DiagnosticArray))}
-        self.summaries, self.diagnostics = [], []
-        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        self.node.create_subscription(String, '/evaluation_node/summary', self.hear, latched)
-        self.node.create_subscription(DiagnosticArray, '/diagnostics', self.diagnostics.append, 10)
+        self._told = self.listen(String, '/evaluation_node/summary')
+        self.diagnostics = self.listen(DiagnosticArray, '/diagnostics')
 
-    def hear(self, message):
-        self.summaries.append(json.loads(message.data))
+    @property
+    def summaries(self):
+        return [json.loads(message.data) for message in list(self._told)]
 
     def until(self, condition):
-        deadline = time.monotonic() + TIMEOUT
-        while not condition():
-            assert time.monotonic() < deadline, f'nothing happened; last: {self.summaries[-1:]}'
-            self.executor.spin_once(timeout_sec=0.1)
+        self.wait(condition, 'the evaluation')
 
     def connect(self):
         self.until(lambda: all(topic.get_subscription_count() for topic in self.topics.values()))
@@ -69,17 +53,8 @@ class Peer:
                                   values=[KeyValue(key=key, value=value) for key, value in items])
         self.topics['timing'].publish(DiagnosticArray(status=[status]))
 
-    def call(self, service):
-        client = self.node.create_client(Trigger, service)
-        self.until(client.service_is_ready)
-        future = client.call_async(Trigger.Request())
-        self.until(future.done)
-        return future.result()
-
-    def close(self):
-        self.executor.shutdown()
-        self.node.destroy_node()
-        rclpy.try_shutdown(context=self.context)
+    def trigger(self, service):
+        return self.call(Trigger, service, Trigger.Request())
 
 
 @pytest.fixture
@@ -90,28 +65,17 @@ def peer(domain_id, ros_env):
 
 
 @pytest.fixture
-def start(ros_env, tmp_path):
-    started = []
-
-    def run(**parameters):
-        arguments = [part for name, value in dict(dict(period=0.1), **parameters).items()
-                     for part in ('-p', f'{name}:={value}')]
-        command = [sys.executable, '-m', 'enet_ros', 'evaluation_node', '--ros-args'] + arguments
-        process = subprocess.Popen(command, env=ros_env, stderr=subprocess.PIPE, universal_newlines=True)
-        started.append(process)
-        return process
-    yield run
-    for process in started:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
+def start(domain_id):
+    with contextlib.ExitStack() as stack:
+        def run(**parameters):
+            words = [f'{name}:={value}' for name, value in dict(dict(period=0.1), **parameters).items()]
+            return stack.enter_context(Process('evaluation_node', domain_id, words))
+        yield run
 
 
 def end(process):
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=TIMEOUT)
-    assert process.returncode == 0 and 'Traceback' not in said, said
-    return said
+    assert process.interrupt() == 0 and 'Traceback' not in process.said, process.said
+    return process.said
 
 
 def images(number):
@@ -161,7 +125,7 @@ def test_score_coverage_and_files(peer, start, tmp_path):
     peer.until(lambda: peer.diagnostics and 'over 10 frames' in peer.diagnostics[-1].status[0].message)
     assert int.from_bytes(peer.diagnostics[-1].status[0].level, 'big') == 0
     assert not os.path.exists(str(tmp_path / 'result.json'))
-    assert peer.call('/evaluation_node/save').success
+    assert peer.trigger('/evaluation_node/save').success
     result = json.loads((tmp_path / 'result.json').read_text())
     assert result['confusion']['counts'] == expected.confusion.counts.tolist()
     assert 'mean IoU' in end(process)
@@ -202,7 +166,7 @@ def test_stamps_that_never_agree_are_told_and_reset_forgets(peer, start):
     assert int.from_bytes(peer.diagnostics[-1].status[0].level, 'big') == 1
     peer.send('ground_truth', labels, 1)
     peer.until(lambda: peer.summaries[-1]['frames_evaluated'] == 1)
-    assert '1 evaluated' in peer.call('/evaluation_node/reset').message
+    assert '1 evaluated' in peer.trigger('/evaluation_node/reset').message
     peer.until(lambda: peer.summaries[-1]['frames_evaluated'] == 0)
     end(process)
 
@@ -211,7 +175,7 @@ def test_node_ends_by_itself_when_the_bag_is_over(peer, start, tmp_path):
     process = start(exit_after_idle=0.3, output=tmp_path / 'result.json')
     peer.connect()
     peer.send('labels', np.zeros((8, 8), np.uint8), 1)
-    assert process.wait(TIMEOUT) == 0
+    assert process.ends() == 0
     assert json.loads((tmp_path / 'result.json').read_text())['prediction_without_truth'] == 1
 
 
@@ -221,10 +185,9 @@ def test_node_ends_by_itself_when_the_bag_is_over(peer, start, tmp_path):
     ('csv', '/proc/no/frames.csv', 'frames.csv'), ('truth_classes', 'sun_rgbd', 'cannot be')])
 def test_bad_parameters_end_in_one_line(start, name, value, said):
     process = start(**{name: value})
-    _, error = process.communicate(timeout=TIMEOUT)
-    assert process.returncode == 2
+    assert process.ends() == 2
+    [error] = process.said.splitlines()
     assert said in error and 'Traceback' not in error
-    assert len(error.strip().splitlines()) == 1
 
 
 def test_truth_from_a_folder_meets_labels_by_time(peer, start, tmp_path):

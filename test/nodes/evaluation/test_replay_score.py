@@ -1,18 +1,18 @@
 """A replay scored live, frame by frame in step, equals the same data scored from its folder, bit for bit."""
 
 import json
+import signal
 import subprocess
 import sys
 
 import cv2
+from harness import PATIENCE, Process, environment
 import numpy as np
 import pytest
 
 from enet_ros.datasets import SyntheticStreet
 
-pytest.importorskip('rclpy')
 FRAMES = 12
-TIMEOUT = 90.0
 
 
 @pytest.fixture
@@ -32,47 +32,25 @@ def folder(tmp_path):
     return root
 
 
-@pytest.fixture
-def run(ros_env):
-    """Return a function that starts an executable with parameters; what still runs is ended."""
-    started = []
-
-    def start(name, remaps=(), **parameters):
-        words = [word for key, value in parameters.items() for word in ('-p', f'{key}:={value}')]
-        words += [word for remap in remaps for word in ('-r', remap)]
-        command = [sys.executable, '-m', 'enet_ros', name, '--ros-args'] + words
-        process = subprocess.Popen(command, env=ros_env, stderr=subprocess.PIPE, universal_newlines=True)
-        started.append(process)
-        return process
-    yield start
-    for process in started:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
-
-
-def ended(process):
-    _, said = process.communicate(timeout=TIMEOUT)
-    print(said)
-    assert process.returncode == 0 and 'Traceback' not in said, said
-
-
-def test_replay_in_step_scores_as_the_folder_does(folder, run, random_weights, ros_env, tmp_path):
+def test_replay_in_step_scores_as_the_folder_does(folder, random_weights, domain_id, tmp_path):
     remaps = ('labels:=segmentation_node/labels', 'timing:=segmentation_node/timing')
-    evaluation = run('evaluation_node', remaps, output=tmp_path / 'live.json', report=tmp_path / 'live.html',
-                     weights=random_weights)
-    segmentation = run('segmentation_node', weights=random_weights, engine='torch')
-    playback = run('playback_node', source=folder, split='val', pace='step', step_timeout=60.0,
-                   wait_for_truth_subscribers=1)
-    ended(playback)
-    for process in (evaluation, segmentation):
-        process.terminate()
-        ended(process)
+    with Process('evaluation_node', domain_id, [
+            f'output:={tmp_path}/live.json', f'report:={tmp_path}/live.html',
+            f'weights:={random_weights}'], remaps) as evaluation, \
+            Process('segmentation_node', domain_id, [
+                f'weights:={random_weights}', 'engine:=torch']) as segmentation, \
+            Process('playback_node', domain_id, [
+                f'source:={folder}', 'split:=val', 'pace:=step', 'step_timeout:=60.0',
+                'wait_for_nodes:=[segmentation_node, evaluation_node]']) as playback:
+        assert playback.ends() == 0, playback.said
+        for process in (evaluation, segmentation):
+            assert process.interrupt(signal.SIGTERM) == 0 and 'Traceback' not in process.said, process.said
     live = json.loads((tmp_path / 'live.json').read_text())
     # A process as well: torch's last bits, and so a tie between two classes, depend on its threads.
     command = [sys.executable, '-m', 'enet_ros', 'evaluate_dataset', str(folder), '--split', 'val',
                '--weights', str(random_weights), '--engine', 'torch', '--json', str(tmp_path / 'folder.json')]
-    subprocess.run(command, env=ros_env, check=True, stdout=subprocess.DEVNULL, timeout=TIMEOUT)
+    subprocess.run(command, env=environment(domain_id), check=True, stdout=subprocess.DEVNULL,
+                   timeout=PATIENCE)
     offline = json.loads((tmp_path / 'folder.json').read_text())
     assert live['frames_evaluated'] == offline['frames_evaluated'] == FRAMES
     assert live['confusion'] == offline['confusion']
