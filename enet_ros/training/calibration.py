@@ -24,7 +24,7 @@ def fit_temperature(network: nn.Module, frames: List[Frame], device: torch.devic
         label = torch.from_numpy(np.ascontiguousarray(frames[place].label[::stride, ::stride])).to(device)
         valid = label != IGNORE
         logits.append(answer.float()[:, ::stride, ::stride][:, valid].t())
-        labels.append(label[valid].long())
+        labels.append(label[valid].to(torch.int64))
     known, truth = torch.cat(logits), torch.cat(labels)
     return minimise(known, truth) if len(truth) else 1.0
 
