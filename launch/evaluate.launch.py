@@ -90,6 +90,7 @@ def nodes(context: LaunchContext) -> List[Any]:
             namespace=given('namespace'),
             parameters=[{
                 'source': text('source'), 'split': text('split'), 'pace': text('pace'), 'rate': rate,
+                'truth_classes': text('truth_classes'),
                 'image_transport': text('image_transport'), 'use_sim_time': sim_time, 'clock': sim_time,
                 'wait_for_nodes': heard}],
             remappings=[('image', given('image')), ('ground_truth', truth),
