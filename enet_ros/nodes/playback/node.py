@@ -52,7 +52,7 @@ class PlaybackNode(Node):
     def close(self) -> None:
         """Wait for the playing thread; called by `spin_main`."""
         self._thread.join(5.0)
-        self._stop.exit_immediately = self._thread.is_alive()
+        self._stop.exit_immediately |= self._thread.is_alive()
 
     def _create_publishers(self) -> None:
         settings = self._settings
@@ -121,7 +121,8 @@ class PlaybackNode(Node):
                 if not self._publish(prepared):
                     break
         finally:
-            reader.close()
+            # A thread that Python ends inside OpenCV would abort the process.
+            self._stop.exit_immediately |= not reader.close()
         if pace.late:
             self.get_logger().warning(f'{pace.late} frames were late: the source is slower than '
                                       f'{self._rate:.1f} Hz')

@@ -43,10 +43,11 @@ class Prefetcher:
                 raise item
             yield item
 
-    def close(self) -> None:
-        """Stop reading."""
+    def close(self) -> bool:
+        """Stop reading; False where a frame takes so long that the thread still runs."""
         self._closed.set()
         self._thread.join(2.0)
+        return not self._thread.is_alive()
 
     def _read(self) -> None:
         end: Optional[Exception] = None
