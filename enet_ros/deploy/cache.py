@@ -2,7 +2,8 @@
 
 A plan runs only on the kind of GPU and the version of TensorRT that built it, so everything that
 matters is in its key. The JSON is written last and holds the plan's hash: a plan that was cut short, belongs
-to another key or was exchanged is built again, never run.
+to another key, to another user (root excepted) or was exchanged is built again, never run: plans are
+programs for the GPU.
 """
 
 import contextlib
@@ -12,6 +13,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
+import stat
 import time
 from typing import Any, Dict, Iterator, Mapping, Optional
 
@@ -29,7 +31,7 @@ class EngineCache:
 
     def __init__(self, folder: Optional[Path] = None) -> None:
         """`folder` is made when something is stored; None is the default folder."""
-        self.folder = Path(folder) if folder is not None else default_folder()
+        self.folder = _own(Path(folder) if folder is not None else default_folder())
 
     def path(self, key: Mapping[str, Any]) -> Path:
         """Return where the plan of `key` is kept: a name to read, and a hash of the whole key."""
@@ -43,7 +45,7 @@ class EngineCache:
         if record is None:
             return None
         try:
-            plan = self.path(key).read_bytes()
+            plan = _trusted(self.path(key))
         except OSError:
             return None
         return plan if hashlib.sha256(plan).hexdigest() == record.get('plan_sha256') else None
@@ -51,7 +53,7 @@ class EngineCache:
     def record(self, key: Mapping[str, Any]) -> Optional[Dict[str, Any]]:
         """Return what was stored beside the plan: its hash, how it was built, how fast it ran."""
         try:
-            record = json.loads(self.path(key).with_suffix('.json').read_text(encoding='utf-8'))
+            record = json.loads(_trusted(self.path(key).with_suffix('.json')).decode('utf-8'))
         except (OSError, ValueError):
             return None
         same = isinstance(record, dict) and record.get('key') == json.loads(_canonical(key))
@@ -62,7 +64,7 @@ class EngineCache:
         path = self.path(key)
         record = dict(facts, key=dict(key), plan_sha256=hashlib.sha256(plan).hexdigest(), bytes=len(plan))
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             replace(path, plan)
             replace(path.with_suffix('.json'), (json.dumps(record, indent=2) + '\n').encode('utf-8'))
         except OSError as error:
@@ -73,7 +75,7 @@ class EngineCache:
     def lock(self, key: Mapping[str, Any]) -> Iterator[None]:
         """Hold the right to build `key`; waits while another process on this machine holds it."""
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             handle = os.open(str(self.path(key).with_suffix('.lock')), os.O_RDWR | os.O_CREAT, 0o666)
         except OSError as error:
             raise _unwritable(self.folder, error) from None
@@ -92,6 +94,24 @@ def default_folder() -> Path:
         return Path(named).expanduser()
     caches = os.environ.get('XDG_CACHE_HOME') or str(Path.home() / '.cache')
     return Path(caches) / 'enet_ros' / 'engines'
+
+
+def _own(folder: Path) -> Path:
+    """Return `folder`, or the user's own inside it where everyone may write, as in the container's volume."""
+    try:
+        shared = folder.stat().st_mode & stat.S_IWOTH
+    except OSError:
+        return folder
+    return folder / f'user-{os.geteuid()}' if shared else folder
+
+
+def _trusted(path: Path) -> bytes:
+    """Read a regular file that belongs to this user or to root; OSError for any other."""
+    with open(os.open(str(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), 'rb') as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode) or found.st_uid not in (0, os.geteuid()):
+            raise PermissionError(errno.EACCES, 'belongs to another user', str(path))
+        return file.read()
 
 
 def _canonical(key: Mapping[str, Any]) -> str:

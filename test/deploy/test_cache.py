@@ -119,3 +119,36 @@ def test_default_folder(monkeypatch, tmp_path):
     assert default_folder() == tmp_path / 'enet_ros' / 'engines'
     monkeypatch.setenv(ENVIRONMENT, '/data/engines')
     assert str(default_folder()) == '/data/engines'
+
+
+def test_where_everyone_may_write_engines_are_the_users_own(tmp_path):
+    tmp_path.chmod(0o1777)
+    cache = EngineCache(tmp_path)
+    path = cache.store(KEY, b'plan', {})
+    assert path.parent == tmp_path / f'user-{os.geteuid()}' and path.parent.stat().st_mode & 0o7777 == 0o700
+    assert EngineCache(tmp_path).load(KEY) == b'plan'
+
+
+def test_a_plan_of_another_user_is_never_run(tmp_path, monkeypatch):
+    cache = EngineCache(tmp_path)
+    for path in (cache.store(KEY, b'plan', {}), cache.path(KEY).with_suffix('.json')):
+        stranger = path.stat().st_uid or 12345      # root's would be trusted
+        monkeypatch.setattr(os, 'geteuid', lambda uid=stranger: uid + 1)
+        if os.getuid() == 0:
+            os.chown(str(path), stranger, -1)
+        assert cache.load(KEY) is None
+        monkeypatch.setattr(os, 'geteuid', lambda uid=stranger: uid)
+        if os.getuid() == 0:
+            os.chown(str(path), 0, -1)
+        assert cache.load(KEY) == b'plan'
+
+
+@pytest.mark.parametrize('make', [
+    lambda path, aside: path.symlink_to(aside), lambda path, aside: os.mkfifo(str(path))])
+def test_only_a_regular_file_is_read(tmp_path, make):
+    cache = EngineCache(tmp_path)
+    path = cache.store(KEY, b'plan', {})
+    aside = tmp_path / 'aside'
+    path.rename(aside)
+    make(path, aside)
+    assert cache.load(KEY) is None
