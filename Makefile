@@ -5,6 +5,8 @@
 #   make benchmark    speed on this machine, beside peers; leaves out/benchmark/ (ARGS=--quick: four minutes)
 #   make test-py36    the library's tests under Python 3.6, the robot's
 #   make test-isa    the numeric tests under the instruction sets of older processors
+#   make docs-long    the lines of the documents that take over a minute as well
+#   make container-test    Dockerfile.l4t built and run, where buildah, podman and debootstrap are installed
 #   make torch    PyTorch into .venv, for training and its engine
 #   make fuzz    every reader of files against damaged ones; SECONDS=600 SEED=0
 #   make soak    the whole graph under twice what it holds, with faults; DURATION=300 SEED=0
@@ -27,7 +29,7 @@ LEAKS := $(filter AMENT_% COLCON_% ROS_% RMW_% _ROS_%,$(.VARIABLES)) \
 	PYTHONPATH PYTHONHOME LD_LIBRARY_PATH CMAKE_PREFIX_PATH VIRTUAL_ENV
 unexport $(LEAKS)
 
-.PHONY: demo benchmark test test-py36 test-isa fuzz soak lint torch requirements clean help
+.PHONY: docs-long container-test demo benchmark test test-py36 test-isa fuzz soak lint torch requirements clean help
 help:
 	@sed -n 's/^#   make/make/p' Makefile
 
@@ -61,6 +63,12 @@ test-isa: .venv/.test
 # Guided by coverage where Atheris is there: .venv/bin/pip install atheris
 fuzz: .venv/.test
 	@$(VENV)/python test/hardening/fuzz.py --seconds $(SECONDS) --seed $(SEED) $(ARGS)
+
+docs-long: .venv/.test
+	@DOCS_LONG=1 $(VENV)/python -m pytest -o timeout=0 test/docs $(ARGS)
+
+container-test: .venv/.test
+	@sh test/docker/container.sh $(ARGS)
 
 lint: .venv/.test
 	@$(VENV)/python -m pytest test/lint $(ARGS)

@@ -3,8 +3,8 @@
 #
 #   install_torch2trt.sh SOURCE REF PREFIX
 #
-# SOURCE is a clone of torch2trt (a path or URL that git takes), REF a tag or commit of it, PREFIX the
-# folder that goes on PYTHONPATH. On Python 3.6 torch2trt's own fix for tensor indexing is applied.
+# SOURCE is a clone of torch2trt (a path or URL that git takes), REF a commit of it in full, PREFIX the folder
+# that goes on PYTHONPATH. On Python 3.6 torch2trt's own fix for tensor indexing is applied.
 set -eu
 if [ $# -ne 3 ]; then
     echo "usage: $0 SOURCE REF PREFIX" >&2
@@ -12,6 +12,10 @@ if [ $# -ne 3 ]; then
 fi
 source=$1 ref=$2 prefix=$3
 python=${PYTHON:-python3}
+if ! echo "$ref" | grep -qxE '[0-9a-f]{40}'; then
+    echo "torch2trt is taken by its commit, 40 hexadecimal digits, not by '$ref': a tag can move" >&2
+    exit 2
+fi
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -4,7 +4,7 @@
 #   prepare_data.sh FOLDER USER_ID
 #
 # `docker run --user` may name another user than the image, to match a camera driver on the host; like
-# /tmp, the folder is everyone's.
+# /tmp, the folder is everyone's; engines are kept in a folder of mode 0700 per user inside it.
 set -eu
 folder=$1 user=$2
 mkdir -p "$folder/engines" "$folder/log"

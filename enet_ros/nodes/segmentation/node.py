@@ -14,6 +14,7 @@ from ...severity import OK, WARN
 from ...timing import monotonic_ns
 from ..common.camera_subscription import FOLLOW_PERIOD
 from ..common.diagnostics import DiagnosticsPublisher, Status
+from ..common.heartbeat import Heartbeat
 from ..common.lifecycle import ManagedNode
 from ..common.log_throttle import ThrottledLogger
 from ..common.main import Stop
@@ -47,6 +48,7 @@ class SegmentationNode(ManagedNode):
         self._active_since_ns = 0
         self._last_error = ''
         self._diagnostics = DiagnosticsPublisher(self, self._report)
+        self._heartbeat = Heartbeat(self)
         if self.settings.autostart:
             self.start_by_itself()
 
@@ -82,11 +84,13 @@ class SegmentationNode(ManagedNode):
             camera.subscription.open()
         self._follow = self.create_timer(
             FOLLOW_PERIOD, self._follow_cameras, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self._heartbeat.start()
         self.get_logger().info('active on {}'.format(
             ', '.join(camera.subscription.topic for camera in self._cameras.values())))
 
     def deactivate(self) -> None:
         """Unsubscribe, drop what waits, finish the frame at hand."""
+        self._heartbeat.stop()
         if self._follow is not None:
             self.destroy_timer(self._follow)
             self._follow = None
