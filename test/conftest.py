@@ -1,9 +1,10 @@
 """What the whole suite shares: data, checkpoints and one ROS domain per test."""
 
+import importlib
 import itertools
 import os
 from pathlib import Path
-from typing import Callable, Dict, Iterator
+from typing import Any, Callable, Dict, Iterator
 
 import numpy as np
 import pytest
@@ -95,3 +96,10 @@ def random_weights(random_checkpoint: weights.Checkpoint,
     path = tmp_path_factory.mktemp('weights') / 'random.npz'
     weights.save(path, random_checkpoint, np.float32)
     yield path
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say what of the documents is run as printed, and what not, where their tests were among those run."""
+    reports = [report for reports in terminalreporter.stats.values() for report in reports]
+    if any(str(getattr(report, 'nodeid', '')).startswith('test/docs/') for report in reports):
+        terminalreporter.write_line(importlib.import_module('pages').summary())

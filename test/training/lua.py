@@ -4,6 +4,7 @@ import struct
 from typing import Any, Dict, List
 
 import numpy as np
+from torch import nn
 
 
 class Writer:
@@ -83,3 +84,29 @@ def sequential(layers: List[Layer]) -> Layer:
     """Return a container of layers."""
     modules: Dict[Any, Any] = dict(enumerate(layers, 1))
     return Layer('nn.Sequential', modules=modules)
+
+
+def layers_of(network: nn.Module) -> List[Layer]:
+    """Return the network as the authors' program lists it; dropout scales its input by 1 - p at rest."""
+    layers = []
+    for block in [network.encoder.initial, network.encoder.down1, *network.encoder.section1,
+                  network.encoder.down2, *network.encoder.section2, *network.encoder.section3,
+                  network.decoder.up4, *network.decoder.section4, network.decoder.up5,
+                  *network.decoder.section5, network.decoder.last]:
+        parts = [getattr(block, name) for name in ('conv', 'norm', 'branch', 'skip', 'activation')
+                 if hasattr(block, name)] or [block]
+        for module in (leaf for part in parts for leaf in part.modules() if not list(leaf.children())):
+            if isinstance(module, nn.Dropout2d):
+                layers.append(Layer('nn.SpatialDropout', p=module.p))
+            elif list(module.parameters()):
+                arrays = {name: array.numpy() for name, array in module.state_dict().items() if array.ndim}
+                layers.append(Layer('nn.Any', output=np.zeros(0, np.float32), **arrays))
+    return layers
+
+
+def authors_file(network: nn.Module) -> bytes:
+    """Return a file like the authors', its first layers one container deeper."""
+    writer = Writer()
+    layers = layers_of(network)
+    writer.value(sequential([sequential(layers[:40]), *layers[40:]]))
+    return bytes(writer.data)

@@ -6,7 +6,7 @@ import subprocess
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lua import Layer, Writer, sequential
+from lua import Layer, Writer, authors_file, layers_of, sequential
 import numpy as np
 import pytest
 import torch
@@ -40,31 +40,10 @@ def _network() -> nn.Module:
     return network.eval()
 
 
-def _layers(network: nn.Module) -> list:
-    """Return the network as the authors' program lists it; dropout scales its input by 1 - p at rest."""
-    layers = []
-    for block in [network.encoder.initial, network.encoder.down1, *network.encoder.section1,
-                  network.encoder.down2, *network.encoder.section2, *network.encoder.section3,
-                  network.decoder.up4, *network.decoder.section4, network.decoder.up5,
-                  *network.decoder.section5, network.decoder.last]:
-        parts = [getattr(block, name) for name in ('conv', 'norm', 'branch', 'skip', 'activation')
-                 if hasattr(block, name)] or [block]
-        for module in (leaf for part in parts for leaf in part.modules() if not list(leaf.children())):
-            if isinstance(module, nn.Dropout2d):
-                layers.append(Layer('nn.SpatialDropout', p=module.p))
-            elif list(module.parameters()):
-                arrays = {name: array.numpy() for name, array in module.state_dict().items() if array.ndim}
-                layers.append(Layer('nn.Any', output=np.zeros(0, np.float32), **arrays))
-    return layers
-
-
 @pytest.fixture(scope='module')
 def written() -> bytes:
     """Return a file like the authors'."""
-    writer = Writer()
-    layers = _layers(_network())
-    writer.value(sequential([sequential(layers[:40]), *layers[40:]]))
-    return bytes(writer.data)
+    return authors_file(_network())
 
 
 def test_an_imported_network_answers_as_the_file_s(written: bytes, tmp_path: Path) -> None:
@@ -112,7 +91,7 @@ def test_other_files_are_told(written: bytes, tmp_path: Path, capsys: pytest.Cap
     del code.data[-8:]          # the value of its only field
     code.integer(6, 9, 4)       # a function: its byte code would follow
     foreign.value(Layer('os.Command', run='rm'))
-    other.value(sequential(_layers(_network())[:-1]))
+    other.value(sequential(layers_of(_network())[:-1]))
     reshaped = written.replace(np.array([16, 20, 2, 2], '<i8').tobytes(),
                                np.array([16, 10, 2, 4], '<i8').tobytes())
     for data, told in ((bytes(code.data), 'type 6, which may be code'), (foreign.data, "class 'os.Command'"),
