@@ -24,6 +24,7 @@ EXECUTABLES = {
     'plot_prelu': ('tools.plot_prelu:main', "the paper's Figure 3 from any weights"),
     'benchmark': ('rigs.benchmark.run:main', 'speed against peers, SegNet and the roofline'),
     'build_engine': ('tools.build_engine:main', 'build and cache the engine for this device'),
+    'verify': ('tools.verify:main', 'an engine of this machine against frozen answers'),
     'export': ('tools.export:main', 'the network as ONNX, OpenVINO or a TensorRT plan'),
     'compare_latency': ('tools.compare_latency:main', 'two latency recordings side by side'),
     'soak': ('rigs.soak.run:main', 'the whole graph under more load than it can hold'),
