@@ -82,10 +82,12 @@ def _recorded_at(path: Path, source: Path, log_of) -> Path:
     with open_bag(source) as opened, writer:
         for key, value in opened.custom_data.items():
             writer.set_custom_data(key, value)
-        for topic in (bags.TRUTH, bags.LABELS):
-            connection = writer.add_connection(topic, 'sensor_msgs/msg/Image', typestore=store)
-            for message in opened.messages([topic]):
-                writer.write(connection, log_of(topic, message.log_ns), message.data)
+        connections = {topic: writer.add_connection(topic, 'sensor_msgs/msg/Image', typestore=store)
+                       for topic in (bags.TRUTH, bags.LABELS)}
+        moved = [(log_of(message.topic, message.log_ns), place, message)
+                 for place, message in enumerate(opened.messages(list(connections)))]
+        for log_ns, _, message in sorted(moved):    # also in the file, whose order some readers follow
+            writer.write(connections[message.topic], log_ns, message.data)
     return path
 
 
