@@ -85,7 +85,7 @@ def _libraries() -> Iterator[Finding]:
 
 def _version(distribution: str) -> str:
     try:
-        from importlib.metadata import PackageNotFoundError, version
+        from importlib.metadata import PackageNotFoundError, version  # novm: guarded
     except ImportError:     # before Python 3.8
         return ''
     try:
