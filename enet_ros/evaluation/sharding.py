@@ -9,6 +9,7 @@ from concurrent.futures.process import BrokenProcessPool
 import ctypes
 from functools import lru_cache
 import multiprocessing
+import os
 from pathlib import PurePath
 import signal
 import sys
@@ -100,7 +101,8 @@ def run_in_processes(function: Callable[[Any], Any], jobs: Sequence[Any], worker
     # Not forked: engines have threads. (Python 3.6 cannot.)
     options: Dict[str, Any] = {}
     if sys.version_info >= (3, 7):
-        options = {'mp_context': multiprocessing.get_context('spawn'), 'initializer': _be_a_child}
+        options = {'mp_context': multiprocessing.get_context('spawn'), 'initializer': _be_a_child,
+                   'initargs': (os.getpid(),)}
     pool = ProcessPoolExecutor(workers, **options)
     try:
         for part in pool.map(function, jobs):
@@ -115,13 +117,15 @@ def run_in_processes(function: Callable[[Any], Any], jobs: Sequence[Any], worker
         pool.shutdown()
 
 
-def _be_a_child() -> None:
-    """End with the parent, however it ends, and on Ctrl-C without a word: the parent has the last one."""
+def _be_a_child(parent: int) -> None:
+    """End with the process `parent`, however that ends, and without a message on Ctrl-C: it prints one."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    except (AttributeError, OSError):       # no Linux
+    except (AttributeError, OSError):       # not Linux
         pass
+    if os.getppid() != parent:      # it ended before the line above
+        os._exit(1)
 
 
 def run_on_cluster(jobs: Sequence[Job], scheduler: str) -> Iterator[Union[Part, str]]:
