@@ -7,15 +7,24 @@ import sys
 
 import pytest
 
+from enet_ros import deploy
+
 _TESTS = Path(__file__).resolve().parent.parent
 DOUBLE = _TESTS / 'tensorrt_double'
-_OURS = tuple('enet_ros.deploy.tensorrt_' + name for name in ('layers', 'build', 'runner'))
+
+
+def _forget_ours():
+    """Forget our modules that hold `tensorrt`, from their package too: `from` looks there first."""
+    for name, module in list(vars(deploy).items()):
+        if name.startswith('tensorrt_') and hasattr(module, 'trt'):
+            delattr(deploy, name)
+            sys.modules.pop(f'{deploy.__name__}.{name}', None)
 
 
 def _forget():
-    for name in list(sys.modules):
-        if name.split('.')[0] == 'tensorrt' or name in _OURS:
-            del sys.modules[name]
+    _forget_ours()
+    for name in [name for name in sys.modules if name.split('.')[0] == 'tensorrt']:
+        del sys.modules[name]
 
 
 @pytest.fixture(params=['8.2.1.9', '10.3.0'])
@@ -26,6 +35,17 @@ def trt(request, monkeypatch):
     _forget()
     yield importlib.import_module('tensorrt')
     _forget()
+
+
+@pytest.fixture
+def ours(trt, monkeypatch):
+    """Return a function: our module of that name over the double or the real one."""
+    def over(module, name):
+        _forget_ours()
+        monkeypatch.setitem(sys.modules, 'tensorrt', module)
+        return importlib.import_module(f'{deploy.__name__}.{name}')
+    yield over
+    _forget_ours()
 
 
 @pytest.fixture

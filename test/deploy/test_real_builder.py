@@ -3,15 +3,12 @@
 `tensorrt-rtx` builds strongly typed plans for GPUs that are not there; it runs none.
 """
 
-import importlib
 import re
-import sys
 
 import numpy as np
 import pytest
 import torch
 
-from enet_ros import deploy
 from enet_ros.deploy.graph import rewrite
 from enet_ros.networks.enet import VARIANTS, ENet
 from enet_ros.networks.segnet import SegNet, SegNetBasic
@@ -40,22 +37,6 @@ def logger(module):
             if severity in (module.ILogger.ERROR, module.ILogger.INTERNAL_ERROR):
                 self.errors.append(message)
     return Log()
-
-
-@pytest.fixture
-def ours(trt, monkeypatch):
-    """Return a function: our module of that name over the double or the real one."""
-    def over(module, name):
-        forget()
-        monkeypatch.setitem(sys.modules, 'tensorrt', module)
-        return importlib.import_module('enet_ros.deploy.' + name)
-
-    def forget():
-        for loaded in [key for key in sys.modules if key.startswith('enet_ros.deploy.tensorrt_')]:
-            del sys.modules[loaded]
-            vars(deploy).pop(loaded.rpartition('.')[2], None)
-    yield over
-    forget()
 
 
 def defined(module, fill, graph, size, prelu='pointwise', as_bytes=False, dtype=np.float16):
