@@ -52,8 +52,9 @@ test-py36:
 	@sh test/py36/run.sh $(ARGS)
 
 # The caps that libraries have: PyTorch (its kernels, oneDNN, MKL), OpenVINO (oneDNN, its own) and OpenCV.
-# onnxruntime has none.
-NUMERIC := test/deploy test/networks test/test_segmenter.py
+# onnxruntime has none. Tests that only count, or compare definitions, are the same under each.
+NUMERIC := test/deploy test/networks test/test_segmenter.py $(addprefix --ignore=test/, deploy/test_cache.py \
+	deploy/test_real_builder.py deploy/test_tensorrt_names.py deploy/test_traffic.py networks/test_cost.py)
 test-isa: .venv/.test
 	@ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 OV_CPU_MAX_ISA=SSE41 MKL_ENABLE_INSTRUCTIONS=SSE4_2 \
 		OPENCV_CPU_DISABLE=AVX512_SKX,AVX2,FMA3,AVX OMP_NUM_THREADS=1 $(VENV)/python -m pytest -q -n $(WORKERS) $(NUMERIC) $(ARGS)
