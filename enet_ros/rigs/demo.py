@@ -44,7 +44,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     summary['weights'] = f'{options.weights} (sha256 {checkpoint.sha256})'
     leave(options, summary, checkpoint)
     print(in_words(summary))
-    print('look at {}'.format(options.out / 'report.html'))
+    print('look at {}'.format(options.output / 'report.html'))
     return 0
 
 
@@ -58,14 +58,15 @@ def arguments(argv: Optional[List[str]]) -> argparse.Namespace:
     parser.add_argument('--engine', default='auto', help='auto, openvino, torch, tensorrt or opencv')
     parser.add_argument('--frames', type=_positive(int), default=200, help='how many to play at most')
     parser.add_argument('--rate', type=_positive(float), default=10.0, metavar='HZ', help="the camera's rate")
-    parser.add_argument('--out', type=Path, default=Path('out/demo'), metavar='FOLDER', help='what it leaves')
+    parser.add_argument('--output', type=Path, default=Path('out/demo'), metavar='FOLDER',
+                        help='where the results go')
     options = parser.parse_args(argv)
     options.weights = getattr(options, 'weights', 'synthetic' if options.source == SYNTHETIC else 'camvid')
     # The nodes run in this folder too, but logs and reports should say where things are.
     for name in ('source', 'weights'):
         if os.path.exists(getattr(options, name)):
             setattr(options, name, os.path.abspath(getattr(options, name)))
-    options.out = options.out.absolute()
+    options.output = options.output.absolute()
     return options
 
 
@@ -73,10 +74,10 @@ def play(options: argparse.Namespace, source: Source) -> Dict[str, Any]:
     """Run the processes, follow the frames, write overlay.png; return what the nodes recorded."""
     isolate()
     for name in ('evaluation.json', 'overlay.png'):
-        if (options.out / name).exists():
-            (options.out / name).unlink()
+        if (options.output / name).exists():
+            (options.output / name).unlink()
     started = time.monotonic()
-    with Processes(options.out / 'log') as processes:
+    with Processes(options.output / 'log') as processes:
         for name, words in nodes(options):
             processes.start(name, words)
         # rclpy is imported while the others load.
@@ -91,14 +92,14 @@ def play(options: argparse.Namespace, source: Source) -> Dict[str, Any]:
             picture = watcher.overlay()
         if picture is None:
             raise InputError('{}: no frame became labels; the logs are in {}'.format(
-                options.source, options.out / 'log'))
+                options.source, options.output / 'log'))
         for name in (EVALUATION, LATENCY, SEGMENTATION):
             processes.stop(name)
     image, order = picture
-    cv2.imwrite(str(options.out / 'overlay.png'), image if order == 'bgr' else image[..., ::-1])
+    cv2.imwrite(str(options.output / 'overlay.png'), image if order == 'bgr' else image[..., ::-1])
     summary = {'source': options.source, 'engine': options.engine, 'seconds': time.monotonic() - started}
-    summary.update(recorded(options.out / 'latency' / 'latency.json', FROM_LATENCY))
-    summary.update(recorded(options.out / 'evaluation.json', FROM_EVALUATION))
+    summary.update(recorded(options.output / 'latency' / 'latency.json', FROM_LATENCY))
+    summary.update(recorded(options.output / 'evaluation.json', FROM_EVALUATION))
     return summary
 
 
@@ -121,11 +122,11 @@ def nodes(options: argparse.Namespace) -> List[Tuple[str, List[str]]]:
         topics['ground_truth'] = 'nothing'
     return [
         (SEGMENTATION, ros_arguments({'weights': options.weights, 'engine': options.engine})),
-        (LATENCY, ros_arguments({'segmentation': SEGMENTATION, 'output': str(options.out / 'latency')})),
+        (LATENCY, ros_arguments({'segmentation': SEGMENTATION, 'output': str(options.output / 'latency')})),
         (EVALUATION, ros_arguments(
             {'weights': options.weights, 'truth_classes': options.truth or '',
-             'output': str(options.out / 'evaluation.json'), 'report': str(options.out / 'evaluation.html')},
-            topics))]
+             'output': str(options.output / 'evaluation.json'),
+             'report': str(options.output / 'evaluation.html')}, topics))]
 
 
 def playback(options: argparse.Namespace) -> Dict[str, Any]:
@@ -184,17 +185,18 @@ def recorded(path: Path, keys: Sequence[str]) -> Dict[str, Any]:
 def leave(options: argparse.Namespace, summary: Dict[str, Any], checkpoint: weights.Checkpoint) -> None:
     """Write summary.json and report.html."""
     from ..reports.overview import write_overview
-    write_json(options.out / 'summary.json', summary)
+    output = options.output
+    write_json(output / 'summary.json', summary)
     if 'json' in options:
         write_json(options.json, summary)
     write_overview(
-        options.out / 'report.html', 'What the camera saw',
+        output / 'report.html', 'What the camera saw',
         (f'{options.source}, played at {options.rate:g} Hz; weights {options.weights} '
          f'({checkpoint.sha256[:12]})'),
-        summary, checkpoint.classes, options.out / 'overlay.png', options.out / 'latency' / 'latency.png',
+        summary, checkpoint.classes, output / 'overlay.png', output / 'latency' / 'latency.png',
         [(name, text) for name, text in (
             ('evaluation.html', 'the score in detail'), ('latency/latency.csv', 'every frame, every stage'),
-            ('summary.json', 'these numbers, for machines')) if (options.out / name).exists()],
+            ('summary.json', 'these numbers, for machines')) if (output / name).exists()],
         ' '.join(shlex.quote(str(word)) for word in (
             'python', '-m', 'enet_ros', 'demo', '--source', options.source, '--weights', options.weights,
             '--engine', options.engine, '--frames', options.frames, '--rate', options.rate)))

@@ -22,7 +22,8 @@ def command(*arguments: str) -> List[str]:
 def test_demo(ros_env, random_weights, tmp_path):
     out = tmp_path / 'demo'
     done = subprocess.run(
-        command('--weights', random_weights, '--frames', 30, '--out', out, '--json', tmp_path / 'again.json'),
+        command('--weights', random_weights, '--frames', 30, '--output', out,
+                '--json', tmp_path / 'again.json'),
         env=ros_env, cwd=str(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         universal_newlines=True)
     assert done.returncode == 0, done.stderr
@@ -51,7 +52,7 @@ def test_bad_source(source, random_weights, tmp_path):
     (tmp_path / 'notes.txt').write_text('no video')
     (tmp_path / 'empty').mkdir()
     done = subprocess.run(
-        command('--source', tmp_path / source, '--weights', random_weights, '--out', tmp_path / 'demo'),
+        command('--source', tmp_path / source, '--weights', random_weights, '--output', tmp_path / 'demo'),
         env=dict(os.environ, PYTHONPATH=str(Path(__file__).resolve().parents[2])), cwd=str(tmp_path),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
     assert (done.returncode, done.stdout) == (2, '')
@@ -61,7 +62,7 @@ def test_bad_source(source, random_weights, tmp_path):
 @pytest.mark.timeout(120)
 def test_bad_weights(tmp_path):
     done = subprocess.run(
-        command('--weights', 'no_such', '--out', tmp_path / 'demo'), cwd=str(tmp_path),
+        command('--weights', 'no_such', '--output', tmp_path / 'demo'), cwd=str(tmp_path),
         env=dict(os.environ, PYTHONPATH=str(Path(__file__).resolve().parents[2])),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
     assert done.returncode == 2 and done.stderr.count('\n') == 1 and 'no_such' in done.stderr

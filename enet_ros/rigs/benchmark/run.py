@@ -34,10 +34,10 @@ def main(argv: Optional[List[str]] = None) -> int:
     targets = assess(result)
     result['targets'] = [dict(target._asdict(), met=target.met) for target in targets]
     text = report.markdown(result, targets)
-    write_json(options.out / 'benchmark.json', result)
-    (options.out / 'benchmark.md').write_text(text)
+    write_json(options.output / 'benchmark.json', result)
+    (options.output / 'benchmark.md').write_text(text)
     if result.get('times'):
-        plot(result, options.out / 'time.png')
+        plot(result, options.output / 'time.png')
     if hasattr(options, 'json'):
         write_json(options.json, result)
     print(text)
@@ -47,7 +47,7 @@ def main(argv: Optional[List[str]] = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = cli.parser('benchmark', DESCRIPTION, {'': ['torch', 'tqdm', 'matplotlib'],
                                                    'node': ['rclpy', 'psutil']})
-    parser.add_argument('--out', type=Path, default=Path('out/benchmark'), help='folder of the results')
+    parser.add_argument('--output', type=Path, default=Path('out/benchmark'), help='folder of the results')
     parser.add_argument('--weights', help='shipped name or .npz; where none is named an untrained network: '
                                           'time does not depend on the values')
     parser.add_argument('--threads', type=int, help='cores for the engines; all of them where not given')
@@ -104,7 +104,7 @@ def _stages(options: argparse.Namespace, checkpoint: Optional[weights.Checkpoint
 
 def _node(options: argparse.Namespace, checkpoint: Optional[weights.Checkpoint]) -> Dict[str, Any]:
     from . import contestants, node
-    folder = options.out.absolute() / 'node'
+    folder = options.output.absolute() / 'node'
     if options.weights:
         named = str(Path(options.weights).absolute()) if Path(options.weights).is_file() else options.weights
     else:

@@ -162,7 +162,7 @@ def test_stages_measure_what_the_node_does():
 
 
 def test_the_tool_writes_all_its_files(tmp_path, capsys):
-    assert run.main(['--costs', '--out', str(tmp_path), '--json', str(tmp_path / 'copy.json')]) == 0
+    assert run.main(['--costs', '--output', str(tmp_path), '--json', str(tmp_path / 'copy.json')]) == 0
     written = json.loads((tmp_path / 'benchmark.json').read_text())
     assert written == json.loads((tmp_path / 'copy.json').read_text())
     assert written['costs'][0]['parameters'] == 363791
@@ -170,6 +170,7 @@ def test_the_tool_writes_all_its_files(tmp_path, capsys):
 
 
 def test_the_tool_refuses_weights_that_are_not_there(tmp_path, capsys):
+    # --out is what it was called up to 0.1.
     assert run.main(['--costs', '--out', str(tmp_path), '--weights', str(tmp_path / 'no.npz')]) == 2
     assert 'no.npz' in capsys.readouterr().err
 
@@ -178,7 +179,7 @@ def test_without_ros_the_node_is_left_out_unless_asked_for(tmp_path, capsys, mon
     def find(name, found=run.importlib.util.find_spec):
         return None if name == 'rclpy' else found(name)
     monkeypatch.setattr(run.importlib.util, 'find_spec', find)
-    assert run.main(['--node', '--out', str(tmp_path)]) == 2
+    assert run.main(['--node', '--output', str(tmp_path)]) == 2
     assert 'needs rclpy: source a ROS 2' in capsys.readouterr().err
     sections = run._sections(run._parser().parse_args([]))
     assert 'node' not in sections and 'times' in sections
@@ -191,7 +192,7 @@ def test_a_load_that_fails_does_not_take_the_rest_with_it(tmp_path, monkeypatch)
     def fails(load, parameters, folder, seconds):
         raise run.InputError('no label')
     monkeypatch.setattr(node, 'measure', fails)
-    assert run.main(['--node', '--quick', '--out', str(tmp_path)]) == 0
+    assert run.main(['--node', '--quick', '--output', str(tmp_path)]) == 0
     written = json.loads((tmp_path / 'benchmark.json').read_text())
     assert written['node'] == [] and len(written['missing']) == len(node.QUICK_LOADS)
     assert 'no label' in (tmp_path / 'benchmark.md').read_text()
