@@ -88,7 +88,9 @@ class OpenVinoEngine(Engine):
         capable = self._core.get_property('CPU', 'OPTIMIZATION_CAPABILITIES')
         if self.precision == 'bf16' and 'BF16' not in capable:
             raise EngineError('this CPU does not compute in bf16; use precision fp32')
+        # Pinned, all processes begin at the same core: two engines would share one and leave one idle.
         options: Dict[str, Any] = {'PERFORMANCE_HINT': 'LATENCY', 'NUM_STREAMS': 1,
+                                   'ENABLE_CPU_PINNING': False,
                                    'INFERENCE_PRECISION_HINT': _TYPES[self.precision]}
         if threads is not None:
             options['INFERENCE_NUM_THREADS'] = threads

@@ -1,8 +1,10 @@
 """The OpenVINO engine against the published networks, layer by layer and as a whole."""
 
 import copy
+import os
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -149,6 +151,30 @@ def test_a_view_with_strides_is_a_frame_too(random_checkpoint):
         straight = engine.labels(frame).copy()
         assert np.array_equal(engine.labels(padded[:, :SIZE[1]]), straight)
         assert not np.array_equal(engine.labels(frame[::-1]), straight)
+
+
+@pytest.mark.parametrize('threads', [1, None])
+def test_engines_of_two_processes_share_the_cores(random_checkpoint, threads):
+    """No thread is bound to a core: both processes would choose the same one and leave the others idle."""
+    cores = os.sched_getaffinity(0)
+    found, done = set(), threading.Event()
+
+    def look():
+        while not done.is_set():
+            for thread in os.listdir('/proc/self/task'):
+                try:
+                    found.add(frozenset(os.sched_getaffinity(int(thread))))
+                except ProcessLookupError:
+                    pass
+
+    with openvino_engine.open(random_checkpoint, (240, 320), threads=threads) as engine:
+        looking = threading.Thread(target=look)
+        looking.start()
+        for frame in frames(10, (240, 320)):
+            engine.labels(frame)
+        done.set()
+        looking.join()
+    assert found == {frozenset(cores)}
 
 
 def test_foreign_frames_are_refused(random_checkpoint):
