@@ -113,8 +113,11 @@ def _named(error: OSError) -> str:
 
 def progress(items: Iterable[T], description: str, total: Optional[int] = None,
              unit: str = 'frame') -> Iterator[T]:
-    """Iterate with a progress bar on stderr: rate and time left; a line now and then without a terminal."""
+    """Iterate with a progress bar on stderr: rate and time left; a line now and then without a terminal.
+
+    The bar appears with the first item, so that an error before it stays a line of its own.
+    """
     from tqdm import tqdm
     terminal = sys.stderr.isatty()
-    return iter(tqdm(items, desc=description, total=total, unit=unit, dynamic_ncols=True,
-                     mininterval=0.1 if terminal else 10.0, disable=None if terminal else False))
+    yield from tqdm(items, desc=description, total=total, unit=unit, dynamic_ncols=True,
+                    mininterval=0.1 if terminal else 10.0, disable=None if terminal else False)

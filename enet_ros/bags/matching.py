@@ -12,7 +12,7 @@ from .by_stamp import SEVERAL, Stamp, TopicByStamp, stamps_of
 from .messages import ImageMessage
 from .reading import Bag
 from .single_pass import Shared
-from .truth import FolderTruth, TopicTruth, plan
+from .truth import FolderTruth, TopicTruth, alone, plan
 
 
 class Choice(NamedTuple):
@@ -83,6 +83,9 @@ class Source:
         if len(set(annotated)) < len(annotated) and not choice.start:
             self.bag.tell(SEVERAL.format(roles['truth']))
         found, matching = plan([stamp.ns for stamp in frames], annotated, choice.within_ms)
+        if not choice.start:
+            for line in alone([stamp.ns for stamp in frames], set(annotated).difference(found.values())):
+                self.bag.tell(f'{roles["truth"]}: {line}')
         wanted = [found[stamp] for stamp in self._part if stamp in found]
         by_stamp = TopicByStamp(self.bag, roles['truth'], wanted, self._messages['truth'])
         return TopicTruth(by_stamp, found, len(set(annotated)), matching, self.true, choice.truth_ids)

@@ -1,7 +1,7 @@
 """Where the truth of a bag's frames comes from: a topic of the bag, or a folder of annotations."""
 
 import re
-from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -13,12 +13,13 @@ from ..datasets.sample import Dataset
 from ..errors import InputError
 from .by_stamp import Stamp, TopicByStamp
 from .messages import ImageMessage
-from .sidecar import Entry
+from .sidecar import Entry, seconds
 
 ALONE_NS = 10**8    # half a period that is supposed where a bag has only one frame
 _EPOCH_NS = re.compile(r'(?<!\d)(\d{19})(?!\d)')
 _EPOCH_S = re.compile(r'(?<!\d)(\d{9,10})[._](\d{1,9})(?!\d)')
 _CITYSCAPES = re.compile(r'_\d{6}_(\d{6})$')
+NAMED = 10          # annotations without a frame that are named one by one
 ODD_VALUES = "ground truth: values that are no class of '{}' ({} for example) are ignored"
 
 
@@ -78,6 +79,18 @@ def plan(frames: Sequence[int], annotated: Iterable[int],
         return {stamp: stamp for stamp in frames if stamp in times}, {'by': 'stamp', 'residual_ms_max': 0.0}
     found, residuals = nearest(frames, times, int(round(within_ms * 1e6)))
     return found, dict(_residuals(residuals), by='nearest', within_ms=within_ms)
+
+
+def alone(frames: Sequence[int], annotated: Iterable[int]) -> Iterator[str]:
+    """Yield a line for each annotation (stamps in ns) without a frame: how far the nearest one is."""
+    ordered = np.array(sorted(set(frames)), np.int64)
+    for count, stamp in enumerate(sorted(annotated)):
+        if count >= NAMED:
+            yield 'more annotations without a frame of their stamp'
+        else:
+            away = f'{np.abs(ordered - stamp).min() / 1e6:.3f} ms away' if len(ordered) else 'nowhere'
+            yield (f'no frame has the stamp {seconds(stamp)}, the nearest is {away} '
+                   '(--match nearest:MS takes near ones)')
 
 
 class FolderTruth:

@@ -51,8 +51,8 @@ class Evaluator:
         self.confusion = ConfusionMatrix(len(self.classes))
         self.blocks = bootstrap.BlockCounts()
         self.slices = Slices(tags or {})
-        dilation = DILATIONS.get(self.classes.name, DILATION)
-        self.boundary = BoundaryCounts(len(self.classes), dilation) if boundary else None
+        self.boundary = BoundaryCounts(
+            len(self.classes), DILATIONS.get(true.name, DILATION)) if boundary else None
         self.temporal = TemporalConsistency(len(self.classes))
         cityscapes = true.name == 'cityscapes'
         self.instances = InstanceCounts(

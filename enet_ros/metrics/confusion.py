@@ -1,7 +1,6 @@
 """One confusion matrix over a whole data set: never a mean of per-image scores."""
 
-import copy
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict
 
 import cv2
 import numpy as np
@@ -20,31 +19,16 @@ class ConfusionMatrix:
     whose truth is valid and whose prediction is no class. Void truth is not counted at all.
     """
 
-    def __init__(self, num_classes: int, prediction_lut: Optional[np.ndarray] = None,
-                 truth_lut: Optional[np.ndarray] = None) -> None:
-        """Count `num_classes` classes, 1 to 255.
-
-        The look-up tables, (256,) uint8, bring files of other codings into the classes 0..C-1; every
-        value from C on is void (see `ClassTable.mapping_to`). They cost nothing: counting folds them in.
-        """
+    def __init__(self, num_classes: int) -> None:
+        """Count `num_classes` classes, 1 to 255."""
         if not 1 <= num_classes <= MAX_CLASSES:
             raise InputError(f'a confusion matrix counts 1 to {MAX_CLASSES} classes, not {num_classes}')
         self.counts = np.zeros((num_classes, num_classes + 1), np.int64)
-        self._columns, self._rows = _lut(prediction_lut, num_classes), _lut(truth_lut, num_classes)
-
-    @classmethod
-    def between(cls, prediction: ClassTable, truth: ClassTable) -> Tuple['ConfusionMatrix', ClassTable]:
-        """Return an empty matrix in the coarser of two codings, and that coding's table.
-
-        What has no counterpart there is ignored in the truth and a miss in a prediction. InputError
-        where the tables do not tell how to compare them.
-        """
-        common = prediction.mapping_to(truth)
-        return cls(len(common.classes), common.source, common.target), common.classes
+        self._lut = np.minimum(np.arange(256), num_classes).astype(np.uint8)    # every other value is void
 
     @classmethod
     def from_counts(cls, counts: Any) -> 'ConfusionMatrix':
-        """Take (C, C + 1) counts up again, from an array or from a JSON file's lists."""
+        """Return a matrix with these (C, C + 1) counts, an array or a JSON file's lists."""
         try:
             array = np.asarray(counts)
             with np.errstate(invalid='ignore'):     # what does not fit differs below
@@ -54,8 +38,7 @@ class ConfusionMatrix:
         shaped = array.ndim == 2 and array.shape[1] == array.shape[0] + 1
         if not shaped or (whole != array).any() or (whole < 0).any():
             raise InputError('a confusion matrix must be (C, C + 1) counts, the last column void, not '
-                             f'{array.shape}'
-                             )
+                             f'{array.shape}')
         matrix = cls(array.shape[0])
         matrix.counts += whole
         return matrix
@@ -68,15 +51,14 @@ class ConfusionMatrix:
     def update(self, prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
         """Count one image; return its own (C, C + 1) counts, for a score of this frame alone.
 
-        Both are (H, W) class indices (or the codings of the look-up tables). A value that is no class
-        is void. Raises InputError where the sizes differ.
+        Both are (H, W) class indices; any other value is void. InputError where the sizes differ.
         """
         if prediction.shape != truth.shape:
             raise InputError(f'prediction is {prediction.shape} and truth {truth.shape}: score both at the '
                              'same size')
         if not truth.size:
             return np.zeros_like(self.counts)
-        true, predicted = cv2.LUT(as_bytes(truth), self._rows), cv2.LUT(as_bytes(prediction), self._columns)
+        true, predicted = (cv2.LUT(as_bytes(labels), self._lut) for labels in (truth, prediction))
         frame = pair_counts(true, predicted, self.num_classes + 1)[:-1]
         self.counts += frame
         return frame
@@ -88,9 +70,6 @@ class ConfusionMatrix:
                              'cannot be merged')
         self.counts += other.counts
         return self
-
-    def __add__(self, other: 'ConfusionMatrix') -> 'ConfusionMatrix':
-        return copy.deepcopy(self).merge(other)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ConfusionMatrix) and np.array_equal(self.counts, other.counts)
@@ -120,14 +99,6 @@ class ConfusionMatrix:
             'mean_category_iou': float(scores.average(category_iou, absent)),
             'absent': absent,
         }
-
-
-def _lut(table: Optional[np.ndarray], num_classes: int) -> np.ndarray:
-    """Return a look-up table into the classes in which everything else is `num_classes`, void."""
-    table = np.arange(256) if table is None else np.asarray(table)
-    if table.shape != (256,):
-        raise InputError(f'a look-up table must have 256 entries, not {table.shape}')
-    return np.minimum(table, num_classes).astype(np.uint8)
 
 
 def pair_counts(first: np.ndarray, second: np.ndarray, values: int) -> np.ndarray:

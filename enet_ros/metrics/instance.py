@@ -48,9 +48,8 @@ class InstanceCounts:
         for value, category in (members or {}).items():
             if category in self.categories:
                 extended[value] = len(classes) + self.categories.index(category)
-        truth_lut = np.where(np.arange(256) < len(classes), np.arange(256), IGNORE)
         self._lut = extended.astype(np.uint8)
-        self._matrix = ConfusionMatrix(len(classes) + len(self.categories), extended, truth_lut)
+        self._matrix = ConfusionMatrix(len(classes) + len(self.categories))
         # Per class: instances, their pixels, and the sums of the share of each that was found as its
         # class and as its category.
         self.count = np.zeros(len(classes), np.int64)
@@ -72,9 +71,11 @@ class InstanceCounts:
         if instances.shape != truth.shape:
             raise InputError(f'instances are {instances.shape} and truth {truth.shape}: score both at the '
                              'same size')
-        self._matrix.update(prediction, truth)
-        inside, label = self._objects(as_bytes(truth), instances)
-        predicted = self._lut[as_bytes(prediction)[inside]]
+        truth, extended = as_bytes(truth), self._lut[as_bytes(prediction)]
+        # Truth knows no values beyond the classes.
+        self._matrix.update(extended, np.where(truth < len(self.classes), truth, np.uint8(IGNORE)))
+        inside, label = self._objects(truth, instances)
+        predicted = extended[inside]
         own = self._category_of(label)
         # One number an object and class: what the objects of one value share is their class.
         keys, which = np.unique(instances[inside].astype(np.int64) * 256 + label, return_inverse=True)

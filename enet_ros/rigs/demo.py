@@ -38,8 +38,8 @@ def main(argv: Optional[List[str]] = None) -> int:
     # SIGTERM, the end of a CI job say, ends all the processes as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     checkpoint = weights.load(options.weights)
-    source = open_source(options.source)
-    options.truth = truth_classes(source, checkpoint)
+    source = open_source(options.source, truth_classes=options.truth_classes)
+    options.truth = truth_classes(source, checkpoint, options.truth_classes)
     summary = play(options, source)
     summary['weights'] = f'{options.weights} (sha256 {checkpoint.sha256})'
     leave(options, summary, checkpoint)
@@ -53,6 +53,8 @@ def arguments(argv: Optional[List[str]]) -> argparse.Namespace:
     parser = cli.parser('demo', __doc__, {'': ['rclpy', 'tqdm', 'jinja2']})
     parser.add_argument('--source', default=SYNTHETIC, metavar='PATH',
                         help="a rosbag2, a folder or a video; 'synthetic' is the street that ships")
+    parser.add_argument('--truth-classes', default='', metavar='TABLE',
+                        help="class table of a bag's ground truth, where the bag does not name it")
     parser.add_argument('--weights', metavar='NAME', default=argparse.SUPPRESS,
                         help='a shipped name or an .npz (default: synthetic for the street, else camvid)')
     parser.add_argument('--engine', default='auto', help='auto, openvino, torch, tensorrt or opencv')
@@ -63,7 +65,7 @@ def arguments(argv: Optional[List[str]]) -> argparse.Namespace:
     options = parser.parse_args(argv)
     options.weights = getattr(options, 'weights', 'synthetic' if options.source == SYNTHETIC else 'camvid')
     # The nodes run in this folder too, but logs and reports should say where things are.
-    for name in ('source', 'weights'):
+    for name in ('source', 'weights', 'truth_classes'):
         if os.path.exists(getattr(options, name)):
             setattr(options, name, os.path.abspath(getattr(options, name)))
     options.output = options.output.absolute()
@@ -103,13 +105,13 @@ def play(options: argparse.Namespace, source: Source) -> Dict[str, Any]:
     return summary
 
 
-def truth_classes(source: Source, checkpoint: weights.Checkpoint) -> Optional[str]:
-    """Return the class table of the source's annotations; None where the weights' labels do not map to it."""
+def truth_classes(source: Source, checkpoint: weights.Checkpoint, named: str) -> Optional[str]:
+    """Return the class table of the source's annotations, `named` if any; None where no label maps to it."""
     if source.classes is None or source.classes.name == checkpoint.classes.name:
         return checkpoint.classes.name
     try:
         checkpoint.classes.mapping_to(source.classes)
-        return ClassTable.load(source.classes.name).name
+        return named or ClassTable.load(source.classes.name).name
     except InputError as error:
         print(f'not scored: {error}')
         return None
@@ -131,7 +133,8 @@ def nodes(options: argparse.Namespace) -> List[Tuple[str, List[str]]]:
 
 def playback(options: argparse.Namespace) -> Dict[str, Any]:
     """Return the camera's parameters; it plays once segmentation and evaluation have subscribed."""
-    return {'source': options.source, 'rate': options.rate, 'max_frames': options.frames,
+    return {'source': options.source, 'truth_classes': options.truth_classes,
+            'rate': options.rate, 'max_frames': options.frames,
             'wait_for_subscribers': 2, 'wait_for_truth_subscribers': int(options.truth is not None)}
 
 

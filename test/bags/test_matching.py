@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 
-from enet_ros.bags import by_stamp, single_pass, topics
+from enet_ros.bags import by_stamp, sidecar, single_pass, topics
 from enet_ros.bags.matching import Choice, Source
 from enet_ros.bags.reading import open_bag
 from enet_ros.bags.truth import nearest, stamp_of_name
@@ -180,6 +180,23 @@ def test_one_wild_stamp_costs_one_frame(tmp_path: Path, shift_s: float) -> None:
     assert np.array_equal(outcome.evaluator.confusion.counts, expected(samples[:10] + samples[11:]))
     coverage = outcome.coverage
     assert (coverage.prediction_without_truth, coverage.truth_without_prediction) == (1, 1)
+    assert list(coverage.problems.values()) == [1]
+    assert f'no frame has the stamp {sidecar.seconds(wild)}' in next(iter(coverage.problems))
+
+
+def test_annotations_without_a_frame_are_named(tmp_path: Path) -> None:
+    """The first ten with the distance of the nearest frame, the others by number; in parts once."""
+    samples = bags.pictures(20)
+    with BagWriter(tmp_path / 'b', 'mcap', describe('noise', CLASSES)) as bag:
+        for index, sample in enumerate(samples):
+            late = 2_000_000 if index < 13 else 0
+            bag.labels(bags.TRUTH, bags.stamp(index) + late, 'camera', sample.label)
+            bag.labels(bags.LABELS, bags.stamp(index), 'camera', bags.predict(sample))
+    parts = merge([score(tmp_path / 'b', start=0, stop=9), score(tmp_path / 'b', start=9)])
+    for coverage in (score(tmp_path / 'b').coverage, parts.coverage):
+        assert coverage.frames_evaluated == 7 and coverage.truth_without_prediction == 13
+        assert list(coverage.problems.values()) == [1] * 10 + [3]
+        assert all('2.000 ms away (--match nearest' in text for text in list(coverage.problems)[:10])
 
 
 def test_truth_within_a_tolerance(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from enet_ros.classes import ClassTable
 from enet_ros.errors import InputError
+from enet_ros.evaluation.evaluator import Evaluator
 from enet_ros.metrics.boundary import BoundaryCounts, distance, interior
 
 CLASSES = ClassTable.load('camvid')
@@ -59,6 +60,22 @@ def test_exact_prediction_is_perfect_and_shifts_cost_more_than_in_plain_iou():
 def test_width_is_two_percent_of_the_diagonal():
     assert distance((360, 480)) == 12 and distance((1, 1)) == 1
     assert (interior(np.zeros((40, 40), np.uint8), 3) == 0).sum() == 40 * 40 - 34 * 34     # the border counts
+
+
+@pytest.mark.parametrize('predicted, true, share', [
+    ('camvid', 'camvid', 0.02), ('cityscapes', 'cityscapes', 0.005), ('camvid', 'cityscapes', 0.005)])
+def test_width_is_that_of_the_data_set(predicted, true, share):
+    """Cityscapes' frames are large: its authors' width holds for every labelling of them."""
+    truth = np.zeros((200, 200), np.uint8)
+    truth[50:150, 50:150] = 1
+    evaluator = Evaluator(ClassTable.load(predicted), ClassTable.load(true))
+    evaluator.add(np.full_like(truth, 255), truth)
+    assert evaluator.result()['boundary_dilation'] == share
+    expected = BoundaryCounts(len(evaluator.classes), share)
+    expected.update(np.full_like(truth, 255), evaluator._truth_lut[truth])
+    assert np.array_equal(evaluator.boundary.counts, expected.counts) and expected.counts[1].any()
+    merged = Evaluator.restore(evaluator.to_dict()).merge(evaluator)
+    assert merged.boundary.dilation == share
 
 
 @pytest.mark.parametrize('shape', [(1, 1), (1, 5), (5, 1), (4, 1), (2, 2)])

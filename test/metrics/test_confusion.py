@@ -124,13 +124,13 @@ def test_parts_merge_to_the_whole_and_survive_json():
         images = rng.integers(0, 7, (2, 30, 20)).astype(np.uint8)
         whole.update(*images)
         parts[index % 2].update(*images)
-    assert parts[0] + parts[1] == whole != parts[0]
+    assert parts[0] != whole == parts[0].merge(parts[1])
     assert ConfusionMatrix.from_counts(json.loads(json.dumps(whole.counts.tolist()))) == whole
 
 
 def test_counts_do_not_overflow():
     big = ConfusionMatrix.from_counts([[2 ** 40, 0]])
-    assert (big + big).counts[0, 0] == 2 ** 41
+    assert big.merge(big).counts[0, 0] == 2 ** 41
 
 
 @pytest.mark.parametrize('counts', [
@@ -149,8 +149,6 @@ def test_bad_use_is_refused():
         ConfusionMatrix(2).scores(CAMVID)
     with pytest.raises(InputError, match='1 to 255'):
         ConfusionMatrix(0)
-    with pytest.raises(InputError, match='256 entries'):
-        ConfusionMatrix(2, np.arange(4))
 
 
 @pytest.mark.parametrize('camvid_predicts', [True, False])
@@ -162,9 +160,10 @@ def test_codings_meet_in_the_coarser_one(camvid_predicts):
     tables, images = [CAMVID, cityscapes], [camvid_image, city_image]
     if not camvid_predicts:
         tables, images = tables[::-1], images[::-1]
-    matrix, common = ConfusionMatrix.between(*tables)
-    matrix.update(*images)
-    assert common.names == CAMVID.names
+    common = tables[0].mapping_to(tables[1])
+    matrix = ConfusionMatrix(len(common.classes))
+    matrix.update(common.source[images[0]], common.target[images[1]])
+    assert common.classes.names == CAMVID.names
     assert matrix.counts[CAMVID.index('Car'), CAMVID.index('Car')] == 2
     assert matrix.counts[CAMVID.index('Tree'), CAMVID.index('Tree')] == 1
     assert matrix.counts[CAMVID.index('Car'), -1] == (1 if camvid_predicts else 0)

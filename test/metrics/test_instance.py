@@ -52,10 +52,10 @@ def official(folder: Path, frames: List[Maps]) -> Dict[str, Any]:
 
 def ours(frames):
     ids = CLASSES.id_table()
-    matrix = ConfusionMatrix(len(CLASSES), ids)
+    matrix = ConfusionMatrix(len(CLASSES))
     instances = InstanceCounts(CLASSES, ids, ids, CITYSCAPES_MEMBERS)
     for prediction, truth, instance in frames:
-        matrix.update(prediction, ids[truth])
+        matrix.update(ids[prediction], ids[truth])
         instances.update(prediction, ids[truth], instance)
     return dict(matrix.scores(CLASSES), **instances.scores(CITYSCAPES_SIZES))
 

@@ -13,6 +13,11 @@ import numpy as np
 import psutil
 import pytest
 
+from enet_ros import weights
+from enet_ros.bags.writing import BagWriter
+from enet_ros.errors import InputError
+from enet_ros.rigs import demo
+
 
 def command(*arguments: str) -> List[str]:
     return [sys.executable, '-m', 'enet_ros', 'demo'] + [str(argument) for argument in arguments]
@@ -59,6 +64,22 @@ def test_bad_source(source, random_weights, tmp_path):
     assert done.stderr.startswith('error: ') and done.stderr.count('\n') == 1 and source in done.stderr
 
 
+def test_a_bag_that_names_no_classes(random_weights, tmp_path):
+    """Its ground truth is refused until a class table is named, which then reaches every node."""
+    labels = np.zeros((8, 8), np.uint8)
+    with BagWriter(tmp_path / 'bag') as bag:
+        bag.image('/camera/image', 1, 'camera', np.zeros((8, 8, 3), np.uint8))
+        bag.labels('/camera/ground_truth', 1, 'camera', labels)
+    with pytest.raises(InputError, match='--truth-classes'):
+        demo.open_source(str(tmp_path / 'bag'))
+    options = demo.arguments(['--source', str(tmp_path / 'bag'), '--truth-classes', 'cityscapes'])
+    source = demo.open_source(options.source, truth_classes=options.truth_classes)
+    options.truth = demo.truth_classes(source, weights.load(str(random_weights)), options.truth_classes)
+    assert source.classes.name == options.truth == 'cityscapes'
+    assert demo.playback(options)['truth_classes'] == 'cityscapes'
+    assert 'truth_classes:="cityscapes"' in dict(demo.nodes(options))[demo.EVALUATION]
+
+
 @pytest.mark.timeout(120)
 def test_bad_weights(tmp_path):
     done = subprocess.run(
@@ -73,18 +94,18 @@ def test_bad_weights(tmp_path):
                                        (signal.SIGTERM, 'segmenting:')])
 def test_interrupted(how, sign, ros_env: Dict[str, str], random_weights, tmp_path):
     """Whenever it is ended, it ends every node with it and says no more than that."""
-    demo = subprocess.Popen(
+    process = subprocess.Popen(
         command('--weights', random_weights, '--frames', 1000, '--out', tmp_path / 'demo'),
         env=dict(ros_env, PYTHONUNBUFFERED='1'), cwd=str(tmp_path),
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     said = ''
     while sign not in said:
-        character = demo.stdout.read(1)
+        character = process.stdout.read(1)
         assert character, f'it ended: {said}'
         said += character.decode()
-    nodes = psutil.Process(demo.pid).children(recursive=True)
+    nodes = psutil.Process(process.pid).children(recursive=True)
     assert len(nodes) >= 3
-    demo.send_signal(how)
-    said += demo.communicate()[0].decode()
-    assert demo.returncode == 130 and 'Traceback' not in said and said.rstrip().endswith('interrupted')
+    process.send_signal(how)
+    said += process.communicate()[0].decode()
+    assert process.returncode == 130 and 'Traceback' not in said and said.rstrip().endswith('interrupted')
     assert not [node for node in nodes if node.is_running() and node.status() != psutil.STATUS_ZOMBIE]

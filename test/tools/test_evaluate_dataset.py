@@ -182,6 +182,7 @@ def test_bad_input_is_one_line_and_code_2(cityscapes, capsys, arguments, said):
         code = error.code
     error = capsys.readouterr().err
     assert code == 2 and said in error and 'Traceback' not in error
+    assert '--weights' not in arguments or len(error.splitlines()) == 1, 'no progress bar before the error'
 
 
 @pytest.mark.filterwarnings('ignore:`in1d` is deprecated')
