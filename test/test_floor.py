@@ -19,7 +19,7 @@ HUMBLE = json.loads((ROOT / 'test/floor/humble_rclpy.json').read_text())
 # What the robot runs or reads; `setup.py` is run by its colcon.
 FILES = sorted([path for folder in ('enet_ros', 'launch') for path in (ROOT / folder).rglob('*.py')]
                + [ROOT / 'setup.py'] + [path for path in (ROOT / 'scripts').iterdir() if path.is_file()])
-NODES = sorted((ROOT / 'enet_ros/nodes').glob('*.py'))
+NODES = sorted((ROOT / 'enet_ros/nodes').rglob('*.py'))
 NODE_MEMBERS = set(HUMBLE['members']['Node']) | set(HUMBLE['members']['LifecycleNodeMixin'])
 
 
