@@ -2,17 +2,18 @@
 
 from pathlib import Path, PurePosixPath
 import re
-from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import Callable, Dict, List, Optional, Tuple
 
 import numpy as np
 
 from ..classes import IGNORE, ClassTable
 from ..errors import InputError
 from . import files
+from .files import Frame
 
 SPLITS = ('train', 'val', 'test')
 NAME = re.compile(r'^(0001TP|0006R0|0016E5|Seq05VD)_f?(\d+)')
-RATE_HZ = 30.0         # of the video that the frame numbers count
+RATE_HZ = 30.0          # of the video that the frame numbers count
 
 # The 32 official classes merged into eleven, by their names in label_colors.txt.
 _MERGED: Dict[str, Tuple[str, ...]] = {
@@ -43,13 +44,13 @@ _COLOURS: Dict[str, Tuple[int, int, int]] = {
 _INDEX = {fine: ours for ours, group in _MERGED.items() for fine in group}
 
 Reader = Callable[[Path], np.ndarray]
+Opened = Tuple[List[Frame], Reader]
 
 
-class Pair(NamedTuple):
-    """An image and where its annotation is; None where the split has none."""
-
-    image: Path
-    label: Optional[Path]
+def sequence_and_stamp(name: str) -> Tuple[str, Optional[float]]:
+    """Return a frame's drive and its time in seconds (frame number / 30 Hz); ('', None) for other names."""
+    match = NAME.match(name)
+    return (match.group(1), int(match.group(2)) / RATE_HZ) if match else ('', None)
 
 
 def split_of(name: str) -> Optional[str]:
@@ -81,34 +82,45 @@ def recognise(root: Path) -> Optional[str]:
     return None
 
 
-def _segnet(root: Path, split: Optional[str], classes: ClassTable) -> Tuple[List[Pair], Reader]:
-    splits = [split] if split else [name for name in SPLITS if (root / name).is_dir()]
-    pairs = []
-    for name in splits:
+def _segnet(root: Path, split: Optional[str], classes: ClassTable) -> Opened:
+    frames = []
+    for name in _splits(root, split):
         listed = root / (name + '.txt')
         if listed.is_file():
-            pairs += [_listed(root, name, listed, line) for line in files.lines(listed)]
+            frames += [_listed(root, name, listed, line) for line in files.lines(listed)]
         else:
-            pairs += [_pair(path, root / (name + 'annot'), '') for path in files.images(root / name)]
-    return pairs, _id_reader(classes)
+            frames += _pairs(files.images(root / name), root / (name + 'annot'), '')
+    table, known = classes.id_table(), classes.ids + (classes.ignore_id, IGNORE)
+    return frames, lambda path: files.indices(path, table, known)
 
 
-def _pair(image: Path, folder: Path, suffix: str) -> Pair:
-    """Pair an image with its annotation; a folder that is not there at all is a split without truth."""
-    return Pair(image, files.annotation(folder, image.stem + suffix, image) if folder.is_dir() else None)
+def _splits(root: Path, split: Optional[str]) -> List[str]:
+    return [split] if split else [name for name in SPLITS if (root / name).is_dir()]
 
 
-def _listed(root: Path, split: str, listed: Path, line: str) -> Pair:
+def _frame(image: Path, label: Optional[Path]) -> Frame:
+    return Frame(image.stem, image, label, *sequence_and_stamp(image.name))
+
+
+def _pairs(images: List[Path], folder: Path, suffix: str) -> List[Frame]:
+    """Pair images with annotations; a folder that is not there at all is a split without truth."""
+    there = folder.is_dir()
+    return [_frame(image, files.annotation(folder, image.stem + suffix, image) if there else None)
+            for image in images]
+
+
+def _listed(root: Path, split: str, listed: Path, line: str) -> Frame:
     """Read one line 'image annotation'; of both paths only the file's name holds on another machine."""
     parts = line.split()
     if len(parts) != 2:
         raise InputError(f"{listed}: '{line[:80]}' does not name an image and an annotation")
     image, label = (PurePosixPath(part.replace('\\', '/')).name for part in parts)
-    return Pair(root / split / image, root / (split + 'annot') / label)
+    return _frame(root / split / image, root / (split + 'annot') / label)
 
 
-def _official(root: Path, split: Optional[str], classes: ClassTable) -> Tuple[List[Pair], Reader]:
-    images = files.images(root / '701_StillsRaw_full')
+def _official(root: Path, split: Optional[str], classes: ClassTable) -> Opened:
+    folder, listing = root / '701_StillsRaw_full', root / 'label_colors.txt'
+    images = files.images(folder)
     if split:
         listed = root / (split + '.txt')
         if listed.is_file():
@@ -117,45 +129,32 @@ def _official(root: Path, split: Optional[str], classes: ClassTable) -> Tuple[Li
         else:
             images = [path for path in images if split_of(path.name) == split]
         if not images:
-            raise InputError("{}: none of its images belongs to split '{}'".format(
-                root / '701_StillsRaw_full', split))
-    pairs = [_pair(path, root / 'LabeledApproved_full', '_L') for path in images]
-    listing = root / 'label_colors.txt'
+            raise InputError(f"{folder}: none of its images belongs to split '{split}'")
     colours = _label_colors(listing) if listing.is_file() else _COLOURS
-    return pairs, _colour_reader(colours, classes, listing)
+    return _pairs(images, root / 'LabeledApproved_full', '_L'), _colour_reader(colours, classes, listing)
 
 
-def _kaggle(root: Path, split: Optional[str], classes: ClassTable) -> Tuple[List[Pair], Reader]:
-    splits = [split] if split else [name for name in SPLITS if (root / name).is_dir()]
-    pairs = []
-    for name in splits:
-        pairs += [_pair(path, root / (name + '_labels'), '_L') for path in files.images(root / name)]
-    table = root / 'class_dict.csv'
-    return pairs, _colour_reader(_class_dict(table), classes, table)
+def _kaggle(root: Path, split: Optional[str], classes: ClassTable) -> Opened:
+    frames, table = [], root / 'class_dict.csv'
+    for name in _splits(root, split):
+        frames += _pairs(files.images(root / name), root / (name + '_labels'), '_L')
+    return frames, _colour_reader(_class_dict(table), classes, table)
 
 
-def _fastai(root: Path, split: Optional[str], classes: ClassTable) -> Tuple[List[Pair], Reader]:
-    images = files.images(root / 'images')
-    valid = root / 'valid.txt'
+def _fastai(root: Path, split: Optional[str], classes: ClassTable) -> Opened:
+    images, origin = files.images(root / 'images'), root / 'codes.txt'
     if split == 'test':
         raise InputError(f'{root}: this layout has the splits train and val only')
     if split:
-        held = {PurePosixPath(line).stem for line in files.lines(valid)}
+        held = {PurePosixPath(line).stem for line in files.lines(root / 'valid.txt')}
         images = [path for path in images if (path.stem in held) == (split == 'val')]
-    pairs = [_pair(path, root / 'labels', '_P') for path in images]
-    codes = files.lines(root / 'codes.txt')
+    codes = files.lines(origin)
     if len(codes) > IGNORE:
-        raise InputError(f"{root / 'codes.txt'}: more than {IGNORE} classes")
+        raise InputError(f'{origin}: more than {IGNORE} classes')
     table = np.full(256, IGNORE, np.uint8)
-    for value, name in enumerate(codes):
-        table[value] = _merged(name, classes, root / 'codes.txt')
+    table[:len(codes)] = [_merged(name, classes, origin) for name in codes]
     known = range(len(codes))
-    return pairs, lambda path: files.indices(path, table, known)
-
-
-def _id_reader(classes: ClassTable) -> Reader:
-    table, known = classes.id_table(), classes.ids + (classes.ignore_id, IGNORE)
-    return lambda path: files.indices(path, table, known)
+    return _pairs(images, root / 'labels', '_P'), lambda path: files.indices(path, table, known)
 
 
 def _colour_reader(colours: Dict[str, Tuple[int, int, int]], classes: ClassTable, origin: Path) -> Reader:
@@ -172,11 +171,7 @@ def _merged(name: str, classes: ClassTable, origin: Path) -> int:
 
 def _label_colors(path: Path) -> Dict[str, Tuple[int, int, int]]:
     """Read 'R G B<tab>Name' lines."""
-    colours = {}
-    for line in files.lines(path):
-        parts = line.split()
-        colours[parts[-1]] = _rgb(parts[:3], path, line)
-    return colours
+    return {line.split()[-1]: _rgb(line.split()[:3], path, line) for line in files.lines(path)}
 
 
 def _class_dict(path: Path) -> Dict[str, Tuple[int, int, int]]:

@@ -2,18 +2,18 @@
 
 from pathlib import Path
 import re
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import Dict, Optional, Tuple
 
 import cv2
 import numpy as np
 
 from .. import licences
 from ..classes import IGNORE, ClassTable
-from ..errors import InputError, did_you_mean
+from ..errors import InputError
 from ..json_files import read_json
 from ..picture_files import MAX_PIXELS, MAX_SIDE
 from . import files
-from .sample import Dataset, Sample
+from .files import Frame
 
 IMAGE_FOLDER, VIDEO_FOLDER = 'leftImg8bit', 'leftImg8bit_sequence'
 RATE_HZ = 17.0          # of the videos that the frame numbers count
@@ -31,16 +31,7 @@ _NOT_DRAWN = 'license plate'         # its id is -1: what lies below shows
 _OTHER_INSTANCES = ('caravan', 'trailer')
 
 
-class Frame(NamedTuple):
-    """An image, its drive and frame number, and the file that its labels come from, if any."""
-
-    image: Path
-    sequence: str
-    number: int
-    truth: Optional[Path]
-
-
-class Cityscapes(Dataset):
+class Cityscapes(files.FileDataset):
     """Frames of `{leftImg8bit,gtFine}/{split}/{city}/` in order of city, sequence and frame.
 
     Labels come from `_labelIds.png`, else `_labelTrainIds.png`, else they are drawn from
@@ -59,11 +50,8 @@ class Cityscapes(Dataset):
         if not images.is_dir():
             raise InputError(f'{root}: no folder {images.name}, so this is no Cityscapes')
         splits = sorted(path.name for path in images.iterdir() if path.is_dir())
-        if split is not None and split not in splits:
-            raise InputError("{}: split '{}' does not exist; there are: {}".format(
-                images, split, ', '.join(splits) or 'none') + did_you_mean(split, splits))
-        self.classes = ClassTable.load('cityscapes')
-        self.split = split
+        files.check_split(split, splits, images)
+        self.classes, self.split = ClassTable.load('cityscapes'), split
         truth = next((root / name for name in _TRUTHS if (root / name).is_dir()), None)
         self._frames = [_frame(path, images, truth, video)
                         for name in ([split] if split else splits)
@@ -72,28 +60,7 @@ class Cityscapes(Dataset):
             raise InputError('{}: no images <city>/<city>_<sequence>_<frame>_leftImg8bit.png there'.format(
                 images / (split or '')))
 
-    def __len__(self) -> int:
-        return len(self._frames)
-
-    def names(self) -> List[str]:
-        """Return the frames' names, <city>_<sequence>_<frame>."""
-        return [_name(frame) for frame in self._frames]
-
-    def __getitem__(self, index: int) -> Sample:
-        frame = self._frames[index]
-        picture, sample = files.image(frame.image), self.annotation(index)
-        if frame.truth is not None:
-            files.check_size(frame.image, picture, frame.truth, sample.label)
-        return sample._replace(image=picture)
-
-    def annotation(self, index: int) -> Sample:
-        """Return a sample without its image."""
-        frame = self._frames[index]
-        labels, instances = (None, None) if frame.truth is None else self._truth(frame.truth)
-        return Sample(_name(frame), None, labels, instances, frame.sequence, frame.number / RATE_HZ)
-
     def _truth(self, path: Path) -> Tuple[np.ndarray, Optional[np.ndarray]]:
-        """Return labels and, where there are any, instances of one frame."""
         if path.suffix == '.json':
             values, instances = draw(path, self.classes)
             return self.classes.id_table()[values], instances
@@ -123,11 +90,7 @@ def _frame(image: Path, images: Path, truth: Optional[Path], sparse: bool = Fals
         found = next((folder / (stem + kind) for kind in _KINDS if (folder / (stem + kind)).is_file()), None)
         if found is None and folder.is_dir() and not sparse:
             raise InputError(f'{image}: its annotation {folder / (stem + _KINDS[0])} is missing')
-    return Frame(image, f'{city}_{sequence}', int(number), found)
-
-
-def _name(frame: Frame) -> str:
-    return f'{frame.sequence}_{frame.number:06d}'
+    return Frame(f'{city}_{sequence}_{number}', image, found, f'{city}_{sequence}', int(number) / RATE_HZ)
 
 
 def draw(path: Path, classes: ClassTable) -> Tuple[np.ndarray, np.ndarray]:
@@ -141,7 +104,7 @@ def draw(path: Path, classes: ClassTable) -> Tuple[np.ndarray, np.ndarray]:
     try:
         height, width = int(data['imgHeight']), int(data['imgWidth'])
         if not (0 < height <= 1 << 14 and 0 < width <= 1 << 14 and height * width <= MAX_PIXELS):
-            raise ValueError(f'image size {width}x{height}')
+            raise ValueError(f'image size {height}x{width}')
         values, instances = np.zeros((height, width), np.uint8), np.zeros((height, width), np.int32)
         numbers: Dict[str, int] = {}
         drawn = 0

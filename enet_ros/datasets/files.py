@@ -1,20 +1,70 @@
-"""Reading images, label images and lists of a data set; every failure is one line that names the file."""
+"""Data sets made of image files, label images and lists; what is wrong is one line that names the file."""
 
 from pathlib import Path
 import struct
-from typing import Iterable, List, Mapping, Optional, Sequence, Tuple
+from typing import Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 import zlib
 
 import cv2
 import numpy as np
 
 from .. import picture_files
-from ..errors import InputError
+from ..errors import InputError, did_you_mean
 from ..files import read_bytes
+from .sample import Dataset, Sample
 
 IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff')
 _PNG = b'\x89PNG\r\n\x1a\n'
 _MAX_LIST_BYTES = 32 << 20
+
+
+class Frame(NamedTuple):
+    """An image file, its annotation file (None: it has none) and where the frame belongs."""
+
+    name: str
+    image: Path
+    label: Optional[Path] = None
+    sequence: str = ''
+    stamp: Optional[float] = None
+
+
+class FileDataset(Dataset):
+    """Samples of image files, each with the annotation file that belongs to it."""
+
+    _frames: List[Frame]
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def names(self) -> List[str]:
+        """Return the frames' names in order."""
+        return [frame.name for frame in self._frames]
+
+    def __getitem__(self, index: int) -> Sample:
+        frame = self._frames[index]
+        picture, sample = image(frame.image), self.annotation(index)
+        if frame.label is not None and sample.label is not None:
+            check_size(frame.image, picture, frame.label, sample.label)
+        return sample._replace(image=picture)
+
+    def annotation(self, index: int) -> Sample:
+        """Return a sample without its image."""
+        frame = self._frames[index]
+        if frame.label is not None and not frame.label.exists():
+            raise InputError(f'{frame.image}: its annotation {frame.label} is missing')
+        labels, instances = (None, None) if frame.label is None else self._truth(frame.label)
+        return Sample(frame.name, None, labels, instances, frame.sequence, frame.stamp)
+
+    def _truth(self, path: Path) -> Tuple[np.ndarray, Optional[np.ndarray]]:
+        """Read an annotation: labels, and instances where there are any."""
+        raise NotImplementedError
+
+
+def check_split(split: Optional[str], known: Sequence[str], origin: Path) -> None:
+    """Raise InputError where a split (None: all) is not one of those that a data set has."""
+    if split is not None and split not in known:
+        raise InputError("{}: split '{}' does not exist; there are: {}{}".format(
+            origin, split, ', '.join(known) or 'none', did_you_mean(split, known)))
 
 
 def image(path: Path) -> np.ndarray:
@@ -94,12 +144,11 @@ class ColourCoding:
         return labels
 
 
-def check_size(image_path: Path, picture: np.ndarray, label_path: Path,
-               values: Optional[np.ndarray]) -> None:
+def check_size(image_path: Path, picture: np.ndarray, label_path: Path, values: np.ndarray) -> None:
     """Raise InputError where an annotation has another size than its image."""
-    if values is not None and picture.shape[:2] != values.shape[:2]:
-        raise InputError(f'{label_path}: is {values.shape[1]}x{values.shape[0]}, but its image {image_path} '
-                         f'is {picture.shape[1]}x{picture.shape[0]}')
+    if picture.shape[:2] != values.shape[:2]:
+        raise InputError('{}: is {}x{}, but its image {} is {}x{}'.format(
+            label_path, *values.shape[:2], image_path, *picture.shape[:2]))
 
 
 def lines(path: Path) -> List[str]:

@@ -8,14 +8,14 @@ import numpy as np
 from ..classes import IGNORE, ClassTable
 from ..errors import InputError
 from . import files
-from .sample import Dataset, Sample
+from .files import Frame
 
 IMAGE_FOLDERS = ('images', 'image')
 MASK_FOLDERS = ('masks', 'labels', 'annotations')
 CLASS_FILE = 'classes.yaml'
 
 
-class ImageFolder(Dataset):
+class ImageFolder(files.FileDataset):
     """`images/X.jpg` with `masks/X.png` (also X_mask.png), or a folder of images without annotation.
 
     A mask holds class numbers (the table's `id`, else the class's place) or the table's colours. The
@@ -42,42 +42,28 @@ class ImageFolder(Dataset):
         if split and not listed.is_file():
             raise InputError(f"{root}: split '{split}' does not exist: there is neither {images / split} "
                              f"nor {listed}")
-        self._images = files.images(images)
-        if split:
-            self._images = _listed(self._images, listed)
-        self._masks = masks
+        found = files.images(images)
+        self._frames = [Frame(path.stem, path, masks and _mask(masks, path))
+                        for path in (_listed(found, listed) if split else found)]
         colours = {(r, g, b): index for index, (r, g, b) in enumerate(self.classes.rgb)}
         colours.setdefault((0, 0, 0), IGNORE)
         self._colours = colours
         self._coding: Optional[files.ColourCoding] = None
 
-    def __len__(self) -> int:
-        return len(self._images)
-
-    def names(self) -> List[str]:
-        """Return the images' file names without suffix."""
-        return [path.stem for path in self._images]
-
-    def __getitem__(self, index: int) -> Sample:
-        path = self._images[index]
-        picture = files.image(path)
-        if self._masks is None:
-            return Sample(path.stem, picture)
-        mask = files.beside(self._masks, path.stem + '_mask')
-        if mask is None:
-            mask = files.annotation(self._masks, path.stem, path)
-        labels = self._labels(mask)
-        files.check_size(path, picture, mask, labels)
-        return Sample(path.stem, picture, labels)
-
-    def _labels(self, mask: Path) -> np.ndarray:
+    def _truth(self, mask: Path) -> Tuple[np.ndarray, None]:
         values = files.label(mask)
         if values.ndim == 2 or (values == values[..., :1]).all():
             known = self.classes.ids + (self.classes.ignore_id, IGNORE)
-            return files.indices(mask, self.classes.id_table(), known)
+            return files.indices(mask, self.classes.id_table(), known), None
         if self._coding is None:
             self._coding = files.ColourCoding(self._colours)
-        return self._coding.read(mask)
+        return self._coding.read(mask), None
+
+
+def _mask(folder: Path, image: Path) -> Path:
+    """Return an image's mask, or the place where it should be."""
+    found = files.beside(folder, image.stem + '_mask') or files.beside(folder, image.stem)
+    return found or folder / (image.stem + '.png')
 
 
 def find(root: Path) -> Tuple[Path, Optional[Path]]:

@@ -2,28 +2,22 @@
 
 from pathlib import Path
 import re
-from typing import List, NamedTuple, Optional
+from typing import List, Optional, Tuple
+
+import numpy as np
 
 from ..classes import IGNORE, ClassTable
-from ..errors import InputError, did_you_mean
+from ..errors import InputError
 from . import files
-from .sample import Dataset, Sample
+from .files import Frame
 
 SPLITS = ('train', 'test')
 _LABEL_FOLDERS = ('sunrgbd_train_test_labels', 'sunrgbd_labels', 'train_test_labels', 'labels')
 _TEST_FRAMES = 5050     # in the joint label folder frames 1..5050 are test, 5051..10335 train
 
 
-class Pair(NamedTuple):
-    """An image, its annotation and the split that both belong to."""
-
-    image: Path
-    label: Path
-    split: str
-
-
-class SunRGBD(Dataset):
-    """Frames by split and number; label i is file value i + 1, value 0 is ignored.
+class SunRGBD(files.FileDataset):
+    """Frames `<split>-<file>` by split and number; label i is file value i + 1, value 0 is ignored.
 
     Layouts: 'folders' (`image/{train,test}/img-N.jpg`, `label37/{train,test}/img37labels-N.png`) and
     'tarballs' (`SUNRGBD-{train,test}_images/img-N.jpg` with one folder of labels `img-N.png`, in which
@@ -35,38 +29,17 @@ class SunRGBD(Dataset):
 
     def __init__(self, root: Path, split: Optional[str] = None, layout: Optional[str] = None) -> None:
         root = Path(root)
-        self.classes = ClassTable.load('sun_rgbd')
-        self.split = split
-        self.layout = layout or recognise(root)
-        if split is not None and split not in SPLITS:
-            raise InputError("{}: split '{}' does not exist; there are: {}".format(
-                root, split, ', '.join(SPLITS)) + did_you_mean(split, SPLITS))
-        if self.layout not in _LAYOUTS:
+        self.classes, self.split, layout = ClassTable.load('sun_rgbd'), split, layout or recognise(root)
+        files.check_split(split, SPLITS, root)
+        if layout not in _LAYOUTS:
             raise InputError('{}: not a layout of SUN RGB-D; known are: {}'.format(
-                root if self.layout is None else self.layout, ', '.join(_LAYOUTS)))
-        self._pairs: List[Pair] = []
-        for name in [split] if split else SPLITS:
-            self._pairs += _LAYOUTS[self.layout](root, name)
+                layout or root, ', '.join(_LAYOUTS)))
+        self._frames = [frame for name in ([split] if split else SPLITS)
+                        for frame in _LAYOUTS[layout](root, name)]
 
-    def __len__(self) -> int:
-        return len(self._pairs)
-
-    def names(self) -> List[str]:
-        """Return the frames' names, `<split>-<number>` as in the file."""
-        return [f'{pair.split}-{pair.image.stem}' for pair in self._pairs]
-
-    def __getitem__(self, index: int) -> Sample:
-        pair = self._pairs[index]
-        picture, sample = files.image(pair.image), self.annotation(index)
-        files.check_size(pair.image, picture, pair.label, sample.label)
-        return sample._replace(image=picture)
-
-    def annotation(self, index: int) -> Sample:
-        """Return a sample without its image."""
-        pair = self._pairs[index]
+    def _truth(self, path: Path) -> Tuple[np.ndarray, None]:
         known = self.classes.ids + (self.classes.ignore_id, IGNORE)
-        labels = files.indices(pair.label, self.classes.id_table(), known)
-        return Sample(f'{pair.split}-{pair.image.stem}', None, labels)
+        return files.indices(path, self.classes.id_table(), known), None
 
 
 def recognise(root: Path) -> Optional[str]:
@@ -86,13 +59,16 @@ def _number(path: Path) -> int:
     return int(match.group(1))
 
 
-def _folders(root: Path, split: str) -> List[Pair]:
-    labels = root / 'label37' / split
-    return [Pair(path, files.annotation(labels, f'img37labels-{_number(path):06d}', path), split)
+def _frame(image: Path, split: str, folder: Path, stem: str) -> Frame:
+    return Frame(f'{split}-{image.stem}', image, files.annotation(folder, stem, image))
+
+
+def _folders(root: Path, split: str) -> List[Frame]:
+    return [_frame(path, split, root / 'label37' / split, f'img37labels-{_number(path):06d}')
             for path in files.images(root / 'image' / split)]
 
 
-def _tarballs(root: Path, split: str) -> List[Pair]:
+def _tarballs(root: Path, split: str) -> List[Frame]:
     images = files.images(root / f'SUNRGBD-{split}_images')
     labels = next((root / name for name in _LABEL_FOLDERS if (root / name).is_dir()), None)
     if labels is None:
@@ -101,7 +77,7 @@ def _tarballs(root: Path, split: str) -> List[Pair]:
     # Some copies number the training images from 1, some go on after the test images.
     numbers = [_number(path) for path in images]
     offset = _TEST_FRAMES if split == 'train' and min(numbers) <= _TEST_FRAMES else 0
-    return [Pair(path, files.annotation(labels, f'img-{number + offset:06d}', path), split)
+    return [_frame(path, split, labels, f'img-{number + offset:06d}')
             for path, number in zip(images, numbers)]
 
 

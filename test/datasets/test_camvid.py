@@ -151,7 +151,7 @@ def test_the_real_pixels(camvid_root: Path) -> None:
     """Every label of the training set, counted: the numbers that its class weights come from."""
     train = open_dataset(camvid_root, 'train')
     assert train[0].image.shape == (360, 480, 3)
-    counts = sum(np.bincount(train._read(pair.label).ravel(), minlength=256) for pair in train._pairs)
+    counts = sum(np.bincount(train._read(pair.label).ravel(), minlength=256) for pair in train._frames)
     assert counts[:11].tolist() == [10682767, 14750079, 623349, 20076880, 2845085, 6166762, 743859, 714595,
                                     3719877, 405385, 184967]
     assert counts[255] == 2503995 and counts.sum() == 367 * 360 * 480

@@ -75,7 +75,7 @@ def test_images_alone_and_what_is_wrong(tmp_path: Path) -> None:
     with pytest.raises(InputError, match='one.png: value 7'):
         open_dataset(own)[0]
     trees.write(own / 'masks' / 'one.png', np.zeros((4, 8), np.uint8))
-    with pytest.raises(InputError, match='one.png: is 8x4, but its image'):
+    with pytest.raises(InputError, match='one.png: is 4x8, but its image'):
         open_dataset(own)[0]
     (own / 'masks' / 'one.png').unlink()
     with pytest.raises(InputError, match='one.png is missing'):
