@@ -1,10 +1,10 @@
 """Checkpoints of PyTorch-ENet (davidtvs) as weights of this package's 'pytorch-enet' variant."""
 
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 
-from .. import licences
+from .. import licences, networks
 from ..classes import ClassTable
 from ..errors import InputError
 from ..weights import FORMAT, NORMALISATION, Checkpoint
@@ -19,13 +19,26 @@ CLASS_ORDERS: Dict[str, Tuple[Optional[str], ...]] = {
 }
 _LICENCES = {'camvid': licences.CAMVID, 'cityscapes': licences.CITYSCAPES}      # of the data
 INPUT_SIZES = {'camvid': [360, 480], 'cityscapes': [512, 1024]}
-_BN = ('weight', 'bias', 'running_mean', 'running_var')
-_SECTION2 = ('regular2_1', 'dilated2_2', 'asymmetric2_3', 'dilated2_4', 'regular2_5', 'dilated2_6',
-             'asymmetric2_7', 'dilated2_8')
-_SECTION3 = ('regular3_0', 'dilated3_1', 'asymmetric3_2', 'dilated3_3', 'regular3_4', 'dilated3_5',
-             'asymmetric3_6', 'dilated3_7')
-
-Pair = Tuple[str, str]
+_KINDS = ('regular', 'dilated', 'asymmetric', 'dilated')      # of sections 2 and 3, twice
+# Our blocks and theirs, then the layers inside each kind of block.
+_BLOCKS = {
+    'encoder.initial': 'initial_block', 'encoder.down1': 'downsample1_0', 'encoder.down2': 'downsample2_0',
+    'decoder.up4': 'upsample4_0', 'decoder.up5': 'upsample5_0', 'decoder.section5.0': 'regular5_1',
+    **{f'encoder.section1.{place}': f'regular1_{place + 1}' for place in range(4)},
+    **{f'encoder.section2.{place}': f'{_KINDS[place % 4]}2_{place + 1}' for place in range(8)},
+    **{f'encoder.section3.{place}': f'{_KINDS[place % 4]}3_{place}' for place in range(8)},
+    **{f'decoder.section4.{place}': f'regular4_{place + 1}' for place in range(2)}}
+_BRANCH = {f'branch.{place}': f'ext_conv{place // 3 + 1}.{place % 3}' for place in range(9)}
+_LAYERS = {
+    'initial': {'conv': 'main_branch', 'norm': 'batch_norm', 'activation': 'out_activation'},
+    'upsample': {'skip.0': 'main_conv1.0', 'skip.1': 'main_conv1.1', 'branch.0': 'ext_conv1.0',
+                 'branch.1': 'ext_conv1.1', 'branch.3': 'ext_tconv1', 'branch.4': 'ext_tconv1_bnorm',
+                 'branch.6': 'ext_conv2.0', 'branch.7': 'ext_conv2.1'},
+    # Between the two asymmetric convolutions stand a norm and an activation more.
+    'asymmetric': {**_BRANCH, **{f'branch.{place + 3}': f'ext_conv2.{place}' for place in range(3, 6)},
+                   **{f'branch.{place + 9}': f'ext_conv3.{place}' for place in range(3)},
+                   'activation': 'out_activation'},
+    'other': {**_BRANCH, 'activation': 'out_activation'}}
 
 
 def convert(saved: Any, origin: str, classes: Optional[ClassTable] = None) -> Checkpoint:
@@ -36,7 +49,8 @@ def convert(saved: Any, origin: str, classes: Optional[ClassTable] = None) -> Ch
     InputError names `origin` and the array that is missing, unknown or of another shape.
     """
     state, score = _state(saved, origin)
-    names = dict(_names())
+    names = {_theirs(name): name for name in networks.build('enet', 1, 'pytorch-enet').state_dict()
+             if not name.endswith('num_batches_tracked')}
     unknown = sorted(name for name in state if name not in names and not name.endswith('num_batches_tracked'))
     missing = sorted(set(names) - set(state))
     if any(name.endswith('out_prelu.weight') for name in unknown):
@@ -87,53 +101,12 @@ def _order(channels: int, classes: Optional[ClassTable], origin: str) -> Tuple[C
         origin, channels, *(len(order) for order in CLASS_ORDERS.values())))
 
 
-def _names() -> Iterator[Pair]:
-    """Yield (their name, our name) of every array."""
-    yield 'initial_block.main_branch.weight', 'encoder.initial.conv.weight'
-    yield from _norm('initial_block.batch_norm', 'encoder.initial.norm')
-    yield 'initial_block.out_activation.weight', 'encoder.initial.activation.weight'
-    yield from _bottleneck('downsample1_0', 'encoder.down1', True)
-    for place in range(4):
-        yield from _bottleneck(f'regular1_{place + 1}', f'encoder.section1.{place}', True)
-    yield from _bottleneck('downsample2_0', 'encoder.down2', True)
-    for section, blocks in (('section2', _SECTION2), ('section3', _SECTION3)):
-        for place, block in enumerate(blocks):
-            yield from _bottleneck(block, f'encoder.{section}.{place}', True)
-    yield from _upsampling('upsample4_0', 'decoder.up4')
-    for place in range(2):
-        yield from _bottleneck(f'regular4_{place + 1}', f'decoder.section4.{place}', False)
-    yield from _upsampling('upsample5_0', 'decoder.up5')
-    yield from _bottleneck('regular5_1', 'decoder.section5.0', False)
-    yield 'transposed_conv.weight', 'decoder.last.weight'
-
-
-def _bottleneck(theirs: str, ours: str, slopes: bool) -> Iterator[Pair]:
-    """Regular, asymmetric and downsampling blocks: conv, norm and activation follow one another."""
-    layers = ['ext_conv1.{}', 'ext_conv2.{}', 'ext_conv3.{}']
-    starts = [(layers[0], 0), (layers[1], 0), (layers[2], 0)]
-    if theirs.startswith('asymmetric'):
-        starts.insert(2, (layers[1], 3))
-    place = 0
-    for layer, first in starts:
-        source = f'{theirs}.{layer}'
-        yield source.format(first) + '.weight', f'{ours}.branch.{place}.weight'
-        yield from _norm(source.format(first + 1), f'{ours}.branch.{place + 1}')
-        if slopes:
-            yield source.format(first + 2) + '.weight', f'{ours}.branch.{place + 2}.weight'
-        place += 3
-    if slopes:
-        yield theirs + '.out_activation.weight', ours + '.activation.weight'
-
-
-def _upsampling(theirs: str, ours: str) -> Iterator[Pair]:
-    yield theirs + '.main_conv1.0.weight', ours + '.skip.0.weight'
-    yield from _norm(theirs + '.main_conv1.1', ours + '.skip.1')
-    for source, norm, place in (('ext_conv1.0', 'ext_conv1.1', 0), ('ext_tconv1', 'ext_tconv1_bnorm', 3),
-                                ('ext_conv2.0', 'ext_conv2.1', 6)):
-        yield f'{theirs}.{source}.weight', f'{ours}.branch.{place}.weight'
-        yield from _norm(f'{theirs}.{norm}', f'{ours}.branch.{place + 1}')
-
-
-def _norm(theirs: str, ours: str) -> Iterator[Pair]:
-    for name in _BN:
-        yield f'{theirs}.{name}', f'{ours}.{name}'
+def _theirs(name: str) -> str:
+    """Return PyTorch-ENet's name of one of our arrays."""
+    layer, _, key = name.rpartition('.')
+    if layer == 'decoder.last':
+        return f'transposed_conv.{key}'
+    ours = next(block for block in _BLOCKS if layer.startswith(block + '.'))
+    theirs = _BLOCKS[ours]
+    layers = next((found for kind, found in _LAYERS.items() if theirs.startswith(kind)), _LAYERS['other'])
+    return f'{theirs}.{layers[layer[len(ours) + 1:]]}.{key}'

@@ -6,12 +6,13 @@ and what that class wrote: tensors and storages in their own form, everything el
 
 from pathlib import Path
 import struct
-from typing import Any, Dict, List, NamedTuple, Tuple
+from typing import Any, Dict, List, NamedTuple
 
 import numpy as np
 
 from ..errors import InputError
 from ..files import read_bytes
+from .torch_pickle import view
 
 MAX_BYTES = 64 << 20            # the authors' file has 3 MiB
 _MAX_DEPTH = 64
@@ -127,26 +128,13 @@ class _Reader:
         storage = self.read(depth + 1)
         if storage is None or not axes:
             return np.zeros(0, dtype)
-        return self._view(storage, size, stride, offset, dtype)
-
-    def _view(self, storage: Any, size: Tuple[int, ...], stride: Tuple[int, ...], offset: int,
-              dtype: np.dtype) -> np.ndarray:
-        """Return a copy of a tensor, after checking that it stays inside its storage and in bounds."""
         if not isinstance(storage, np.ndarray) or storage.dtype != dtype:
             raise ValueError('a tensor without storage')
-        if min(size) < 0 or min(stride) < 0 or offset < 0:
-            raise ValueError('a tensor has an impossible shape')
-        count = 1
-        for length in size:
-            count *= length
-        if not count:
-            return np.zeros(0, dtype)
-        last = offset + sum((length - 1) * step for length, step in zip(size, stride))
-        self._tensors += count * dtype.itemsize
-        if last >= len(storage) or count > len(storage) or self._tensors > MAX_BYTES:
-            raise ValueError('a tensor reaches beyond its storage')
-        return np.lib.stride_tricks.as_strided(storage[offset:], size,
-                                               [step * dtype.itemsize for step in stride]).copy()
+        tensor = view(storage, offset, size, stride)
+        self._tensors += tensor.nbytes
+        if self._tensors > MAX_BYTES:
+            raise ValueError('its tensors have more bytes than any such file')
+        return tensor.copy()
 
     def _text(self) -> str:
         return self._take(self._count(self._number('<i'), 1)).decode('latin1')

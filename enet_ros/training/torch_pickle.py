@@ -41,16 +41,20 @@ class Tensor(NamedTuple):
 
     def array(self) -> np.ndarray:
         """Return a view, after checking that it stays inside its storage."""
-        if len(self.size) != len(self.stride) or min(self.size + self.stride + (self.offset,), default=0) < 0:
-            raise ValueError('a tensor has an impossible shape')
-        last = self.offset + sum((length - 1) * step for length, step in zip(self.size, self.stride))
-        if 0 in self.size:
-            return np.zeros(self.size, self.storage.dtype)
-        if last >= len(self.storage.values) or int(np.prod(self.size, dtype=object)) > self.storage.count:
-            raise ValueError('a tensor reaches beyond its storage')
-        item = self.storage.dtype.itemsize
-        return np.lib.stride_tricks.as_strided(
-            self.storage.values[self.offset:], self.size, [step * item for step in self.stride])
+        return view(self.storage.values, self.offset, self.size, self.stride)
+
+
+def view(storage: np.ndarray, offset: int, size: Tuple[int, ...], stride: Tuple[int, ...]) -> np.ndarray:
+    """Return a view of a storage, offset and strides in elements; ValueError where it would leave it."""
+    if len(size) != len(stride) or min(size + stride + (offset,), default=0) < 0:
+        raise ValueError('a tensor has an impossible shape')
+    if 0 in size:
+        return np.zeros(size, storage.dtype)
+    last = offset + sum((length - 1) * step for length, step in zip(size, stride))
+    if last >= len(storage) or int(np.prod(size, dtype=object)) > len(storage):
+        raise ValueError('a tensor reaches beyond its storage')
+    return np.lib.stride_tricks.as_strided(
+        storage[offset:], size, [step * storage.dtype.itemsize for step in stride])
 
 
 class _Dtype:

@@ -136,7 +136,7 @@ def test_many_views_of_one_storage_stay_bounded(tmp_path: Path, monkeypatch: pyt
         writer.long(3000, 1, 1)
         writer.integer(4, storage)
     (tmp_path / 'x.net').write_bytes(bytes(writer.data))
-    with pytest.raises(InputError, match='beyond its storage'):
+    with pytest.raises(InputError, match='more bytes than any such file'):
         torch7.load(tmp_path / 'x.net')
 
 
