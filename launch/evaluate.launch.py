@@ -105,5 +105,5 @@ def nodes(context: LaunchContext) -> List[Any]:
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Return the description; every argument stands at its top, where --show-args finds it."""
+    """Return the description; every argument is declared at the top, where --show-args finds it."""
     return LaunchDescription(ARGUMENTS + [OpaqueFunction(function=nodes)])
