@@ -79,8 +79,7 @@ class ClassTable:
         if self.name in other.mappings:
             return CommonCoding(other, other._counterparts(self), _lut(range(len(other))))
         raise InputError(f"labels coded as '{self.name}' and '{other.name}' cannot be compared: neither "
-                         "class table maps "
-                         'the other (key `mappings`)')
+                         'class table maps the other (key `mappings`)')
 
     def _counterparts(self, other: 'ClassTable') -> np.ndarray:
         mapping = self.mappings[other.name]
@@ -161,7 +160,7 @@ def _check_keys(data: Mapping[str, Any], known: 'set') -> None:
 def _check_unique(what: str, values: Tuple[Any, ...]) -> None:
     doubled: Optional[Any] = next((value for value in values if values.count(value) > 1), None)
     if doubled is not None:
-        raise ValueError(f'{what} {doubled!r} stands twice')
+        raise ValueError(f'{what} {doubled!r} is there twice')
 
 
 def _byte(value: Any) -> int:

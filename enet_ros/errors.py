@@ -1,4 +1,4 @@
-"""The one error that the package's users meet."""
+"""The error that the package raises for bad input."""
 
 from typing import Iterable
 
@@ -19,7 +19,7 @@ class InputError(ValueError):
 def one_line(text: str, longest: int = _LONGEST) -> str:
     """Return text that a stranger may have chosen as one printable line of at most `longest` characters.
 
-    White space becomes single spaces, control characters become '?', and '...' stands for what is left out.
+    White space becomes single spaces, control characters become '?', and '...' marks what is left out.
     """
     if len(text) > 2 * longest:     # first, so that the rest costs little
         text = f'{text[:longest]} ... {text[-longest:]}'

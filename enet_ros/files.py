@@ -13,7 +13,7 @@ from .errors import InputError
 def open_regular(path: Union[str, Path]) -> BinaryIO:
     """Open a regular file for reading; InputError names it where it is missing or none.
 
-    A device never ends and a pipe waits for ever: neither is opened in earnest.
+    A device never ends and a pipe waits for ever: neither is read.
     """
     try:
         handle = os.open(str(path), os.O_RDONLY | getattr(os, 'O_NONBLOCK', 0))
@@ -67,7 +67,7 @@ def put(temporary: Path, path: Path) -> None:
     _sync(temporary)        # the content before the name
     os.replace(str(temporary), str(path))
     with contextlib.suppress(OSError):      # some network file systems sync no folders
-        _sync(path.parent)      # the name before anybody is told of it
+        _sync(path.parent)      # the name before its success is reported
 
 
 def _sync(path: Path) -> None:

@@ -80,7 +80,7 @@ def to_array(data: Any, height: int, width: int, encoding: str, step: int,
     if layout.code is None and layout.dtype is np.uint8:
         return rows, layout.order
     if 'bayer' in encoding and (height < 2 or width < 2):
-        raise ImageError(f'a {encoding} image of {width}x{height} holds no whole pattern')
+        raise ImageError(f'a {encoding} image of {height}x{width} holds no whole pattern')
     rows = np.ascontiguousarray(rows.astype(layout.dtype, copy=False))
     convert = (cv_bridge().convert if encoding in BRIDGED else None) or convert_by_opencv
     return convert(rows, encoding, layout.order + '8'), layout.order
@@ -141,7 +141,7 @@ def _rows(data: Any, height: int, width: int, step: int, layout: _Layout, is_big
           encoding: str) -> np.ndarray:
     """View the pixels inside `data`, (H, W) or (H, W, channels), after checking every length."""
     if not (0 < height <= MAX_SIDE and 0 < width <= MAX_SIDE and height * width <= MAX_PIXELS):
-        raise ImageError(f'an image of {width}x{height} pixels cannot be segmented')
+        raise ImageError(f'an image of {height}x{width} pixels cannot be segmented')
     if layout.channels == 2 and width % 2:
         raise ImageError(f'a {encoding} image has an even width, not {width}')
     dtype = np.dtype(layout.dtype).newbyteorder('>' if is_bigendian else '<')
@@ -151,7 +151,7 @@ def _rows(data: Any, height: int, width: int, step: int, layout: _Layout, is_big
     buffer = np.frombuffer(data, np.uint8)
     if layout.lines == 3:
         if height % 2 or width % 2:
-            raise ImageError(f'a {encoding} image has an even width and height, not {width}x{height}')
+            raise ImageError(f'a {encoding} image has an even height and width, not {height}x{width}')
         if step * 2 == row * 3 and buffer.size == step * height:
             step = row      # some drivers count a row's share of the colour in, so that size is step x height
         height = height // 2 * 3

@@ -1,7 +1,7 @@
-"""Pictures that a stranger may have sent, decoded by OpenCV after their headers were looked at.
+"""Pictures from strangers, decoded by OpenCV after a look at their headers.
 
 OpenCV has a dozen decoders and allocates what a header claims: only PNG, JPEG, TIFF and BMP are let through,
-and only in sizes and with an effort that a camera's images have.
+and only if they are no larger and no more work than a camera's images.
 """
 
 from pathlib import Path
@@ -28,26 +28,26 @@ Data = Union[bytes, memoryview]
 
 
 class ImageError(InputError):
-    """An image message that contradicts itself or has an encoding nobody here knows."""
+    """An image message that contradicts itself or has an unknown encoding."""
 
 
 def decode(data: Any, flags: int, kinds: Sequence[str] = ('png', 'jpeg')) -> np.ndarray:
     """Decode a picture of one of some kinds ('png', 'jpeg', 'tiff', 'bmp') with OpenCV's `flags`.
 
-    `data` is anything with the buffer protocol. ImageError where it is no such picture, one cut short, or one
-    that is larger or takes more work than a camera's.
+    `data` is anything with the buffer protocol. ImageError where it is no such picture, is cut short, or is
+    larger or more work than a camera's.
     """
     buffer = np.frombuffer(data, np.uint8)
     found = next((kind for kind in kinds if bytes(buffer[:8]).startswith(_MAGIC[kind])), None)
     height, width = picture_size(buffer.data)
     if not (height <= MAX_SIDE and width <= MAX_SIDE and height * width <= MAX_PIXELS):
-        raise ImageError(f'a compressed image of {width}x{height} pixels cannot be segmented')
+        raise ImageError(f'a compressed image of {height}x{width} pixels cannot be segmented')
     if found == 'png' and height and not _chunks_fit(buffer.data):
         raise ImageError('a PNG cut short')
     if found == 'jpeg':
         scans = buffer.tobytes().count(b'\xff\xda')
         if scans > _MAX_SCANS or scans * height * width > _MAX_WORK:
-            raise ImageError(f'a JPEG of {scans} scans over {width}x{height} pixels')
+            raise ImageError(f'a JPEG of {scans} scans over {height}x{width} pixels')
     image = None
     if found and height and width:
         try:
@@ -69,7 +69,7 @@ def read(path: Union[str, Path], flags: int) -> np.ndarray:
 
 
 def picture_size(head: Data) -> Tuple[int, int]:
-    """Return (height, width) from the header of a picture, (0, 0) where it does not tell."""
+    """Return (height, width) from the header of a picture, (0, 0) where it is not there."""
     start = bytes(head[:8])
     if start == _MAGIC['png'][0] and len(head) >= 24:
         return int.from_bytes(head[20:24], 'big'), int.from_bytes(head[16:20], 'big')
@@ -115,7 +115,7 @@ def _tiff_size(data: Data) -> Tuple[int, int]:
 def _chunks_fit(data: Data) -> bool:
     """Tell whether a PNG's chunks lie within its data.
 
-    OpenCV allocates what a chunk claims before it looks: a hundred bytes cost two gigabytes.
+    OpenCV allocates what a chunk claims before reading it: a hundred bytes can cost two gigabytes.
     """
     at = 8
     while at + 12 <= len(data):

@@ -73,7 +73,7 @@ class Checkpoint:
 
     @property
     def licence(self) -> str:
-        """Under which licence the weights may be used, with that of their data; '' where nobody has said."""
+        """Under which licence the weights may be used, with that of their data; '' where it is not known."""
         return str(self.metadata.get('licence', ''))
 
     @property
@@ -182,7 +182,7 @@ def _read_record(members: Dict[str, np.ndarray], origin: str) -> Dict[str, Any]:
 def _check_metadata(metadata: Mapping[str, Any], origin: str) -> None:
     missing = [key for key in _REQUIRED if key not in metadata]
     if missing:
-        raise WeightsError(f'{origin}: its record misses {", ".join(missing)}')
+        raise WeightsError(f'{origin}: its record lacks {", ".join(missing)}')
     if metadata['format'] != FORMAT:
         raise WeightsError(f'{origin}: format {metadata["format"]!r}, but this version reads format {FORMAT}')
     if metadata['normalisation'] != NORMALISATION:

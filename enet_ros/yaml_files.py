@@ -1,7 +1,7 @@
-"""YAML that a stranger may have written: plain mappings, lists and values, in bounded time and memory.
+"""YAML from strangers: plain mappings, lists and values, in bounded time and memory.
 
 Anchors, aliases, merge keys and tags are refused: no file of this package or of rosbag2 needs one, and ten
-lines of them describe more than any memory holds.
+lines of them can describe more than any memory holds.
 """
 
 from pathlib import Path
@@ -21,7 +21,7 @@ _Loader = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
 
 def read_mapping(path: Union[str, Path], most: int = MAX_BYTES,
                  what: str = 'configuration file') -> Dict[str, Any]:
-    """Read a YAML file of at most `most` bytes; InputError where it is no such file or no mapping."""
+    """Read a YAML file of at most `most` bytes; InputError where it is not YAML or not a mapping."""
     content = read_bytes(path, most, what)
     try:
         data = _parse(content.decode('utf-8'))

@@ -1,4 +1,4 @@
-"""Zip archives that a stranger may have made, unpacked within the sizes they declare.
+"""Zip archives from strangers, unpacked within the sizes they declare.
 
 `ZipFile.read` inflates whatever is there, and bzip2 and xz have no limit at all: a kilobyte of them gives
 a gigabyte, whatever the archive's directory says.

@@ -63,7 +63,7 @@ def test_a_users_file(tmp_path):
     ('classes: []', "misses 'name'|1 to 255 classes"),
     ('name: x\nclasses: [{name: a, colour: [0, 0]}]', 'a colour is'),
     ('name: x\nclasses: [{name: a, colour: [0, 0, 256]}]', '256 is no whole number'),
-    ('name: x\nclasses: [{name: a, colour: [0, 0, 0]}, {name: a, colour: [0, 0, 1]}]', "'a' stands twice"),
+    ('name: x\nclasses: [{name: a, colour: [0, 0, 0]}, {name: a, colour: [0, 0, 1]}]', "'a' is there twice"),
     ('name: x\nclasses: [{name: a, color: [0, 0, 0]}]', 'unknown key color'),
     ('name: x\nclasses: [{name: a, colour: [0, 0, 0]}]\nmappings: {camvid: {Road: b}}',
      'no class of this table: b'),

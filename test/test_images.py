@@ -113,13 +113,13 @@ def test_the_last_row_needs_no_padding():
 @pytest.mark.parametrize('arguments, text', [
     ((b'\0' * 11, 2, 2, 'rgb8', 6), 'data is 11 bytes, but 2 rows of step 6 take 12'),
     ((b'\0' * 12, 2, 2, 'rgb8', 5), 'step is 5 bytes, but a row of 2 rgb8 pixels takes 6'),
-    ((b'', 0, 2, 'rgb8', 6), 'an image of 2x0 pixels'),
-    ((b'', 2, 0, 'rgb8', 0), 'an image of 0x2 pixels'),
+    ((b'', 0, 2, 'rgb8', 6), 'an image of 0x2 pixels'),
+    ((b'', 2, 0, 'rgb8', 0), 'an image of 2x0 pixels'),
     ((b'\0' * 12, 2, 2, 'jpeg9', 6), "encoding 'jpeg9' is not known"),
     ((b'\0' * 12, 2, 2, '', 6), "encoding '' is not known"),
     ((b'\0' * 6, 1, 3, 'yuv422', 6), 'even width'),
     ((b'\0' * 4, 1, 4, 'bayer_rggb8', 4), 'no whole pattern'),
-    ((b'\0' * 12, 3, 2, 'nv12', 2), 'even width and height, not 2x3'),
+    ((b'\0' * 12, 3, 2, 'nv12', 2), 'even height and width, not 3x2'),
     ((b'\0', 1 << 31, 1 << 31, 'rgb8', 1 << 33), 'cannot be segmented'),
 ])
 def test_contradictions_are_refused(arguments, text):

@@ -11,7 +11,7 @@ from .stamp_checks import StampCheck
 # The timing of a dropped frame overtakes that of the frame still being inferred: a camera that is
 # met for the first time may still report that many earlier frames.
 _OVERTAKEN = 8
-MAX_CAMERAS = 64        # at once: whoever publishes timings may name as many as it likes
+MAX_CAMERAS = 64        # at once: a sender of timings may name any number
 VANISHED_NS = 60 * 10**9     # without a frame, after which a camera is forgotten
 
 

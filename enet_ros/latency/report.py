@@ -17,7 +17,7 @@ def write_report(recording: Path, camera_rate: Optional[float] = None, longest_g
                  plot: bool = True, **extra: Any) -> Dict[str, Any]:
     """Summarise a recording and write its JSON, histogram and plot beside it; return the summary.
 
-    The JSON comes first, so that it stands even if drawing is cut short. What could not be written
+    The JSON comes first, so that it is there even if drawing is cut short. What could not be written
     is listed in the summary's notes. `extra` is added to the summary as it is. InputError where the
     recording cannot be read or the JSON not written.
     """

@@ -5,7 +5,7 @@ from typing import Optional
 from ..timing import FrameTiming
 
 OK = 'ok'
-NO_CLOCK = 'no_clock'           # the ROS clock stands at zero: sim time without /clock
+NO_CLOCK = 'no_clock'           # the ROS clock is at zero: sim time without /clock
 UNSTAMPED = 'unstamped'         # the camera leaves the stamp at zero
 NEGATIVE_AGE = 'negative_age'   # stamped after it arrived: two clocks disagree
 STALE = 'stale'                 # older than a minute: clocks disagree, or a bag without /clock

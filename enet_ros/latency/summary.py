@@ -36,7 +36,7 @@ def stage_times(row: FrameRow) -> Dict[str, int]:
     """Return what each stage of a segmented frame took, ns.
 
     'arrived' (stamp to reception) and 'delivered' (publication to the subscriber) are on the ROS
-    clock and missing where it cannot be believed; the others are monotonic.
+    clock and missing where that cannot be trusted; the others are monotonic.
     """
     timing = row.timing
     times: Dict[str, int] = {}
@@ -91,7 +91,7 @@ def _measure_each(cameras: Dict[str, List[FrameRow]], camera_rate: Optional[floa
 
 
 def _in_order(rows: List[FrameRow]) -> List[FrameRow]:
-    """Sort by reception: a row that came late stands where it belongs."""
+    """Sort by reception, so that a row that came late is where it belongs."""
     return sorted(rows, key=lambda row: row.timing.marks.get('received', row.timing.received_ros_ns))
 
 
@@ -191,7 +191,7 @@ def _ms(values_ns: List[int]) -> Dict[str, Any]:
 
 
 def _notes(summary: Dict[str, Any]) -> List[str]:
-    """Say in words what a reader must know before believing the numbers."""
+    """Say in words what a reader must know to judge the numbers."""
     notes = ['{} of {} frames left out of every delay: {}'.format(
         count, summary['frames_in'], stamp_checks.ADVICE[trouble])
         for trouble, count in summary['clock'].items()]

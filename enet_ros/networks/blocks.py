@@ -31,7 +31,7 @@ class Style(NamedTuple):
         return nn.PReLU(channels if self.slope == 'channel' else 1)
 
     def norm_activation(self, channels: int) -> List[nn.Module]:
-        """Batch norm, then activation: what stands between two convolutions."""
+        """Batch norm, then activation: what comes between two convolutions."""
         return [self.norm(channels), self.activation(channels)]
 
 

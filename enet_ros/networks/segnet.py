@@ -53,7 +53,7 @@ class SegNet(_PoolingStack):
     """SegNet: RGB in [0, 1] (N, 3, H, W) -> logits (N, C, H, W).
 
     All of VGG16's convolutions and their mirror image, 3x3 with bias, batch norm and ReLU, in the
-    decoder too; the last, 64 -> C, stands bare. 29,449,355 parameters for 11 classes, 577 more for
+    decoder too; the last, 64 -> C, has neither. 29,449,355 parameters for 11 classes, 577 more for
     each further class.
     """
 

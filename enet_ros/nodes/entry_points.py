@@ -35,7 +35,7 @@ evaluation_node: the score of a running segmentation, while a bag or a data set 
 
 Subscribes `labels` (remap it to the segmentation node's), `ground_truth`, `timing`, and `image` for the
 report; publishes ~/summary (std_msgs/String, JSON, latched) and /diagnostics. Services: ~/save writes the
-result now, ~/reset begins anew. Everything is joined by exact header stamp."""),
+result now, ~/reset starts over. Everything is joined by exact header stamp."""),
 }
 
 

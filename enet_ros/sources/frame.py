@@ -7,7 +7,7 @@ import numpy as np
 from ..bags.messages import COMPRESSED, ImageMessage
 from ..classes import ClassTable
 
-DEFAULT_RATE = 15.0     # Hz, of sources that tell no times
+DEFAULT_RATE = 15.0     # Hz, of sources without times
 EPOCH_NS = 10 ** 9      # where sources without a date begin: 0 is no time on a ROS clock
 
 
@@ -39,10 +39,10 @@ class SourceFrame(NamedTuple):
 
 
 class Source(NamedTuple):
-    """`frames()` begins anew at each call; `count` is None where nobody knows; `rate` is the source's own.
+    """`frames()` starts over at each call; `count` is None where it is unknown; `rate` is the source's own.
 
-    `classes` is the coding of its ground truth, None where it has none. `problems` tells, once frames were
-    read, what was damaged and how often. `kind` is 'stills', 'moving' or, of a camera, 'live'.
+    `classes` is the coding of its ground truth, None where it has none. `problems` says, once frames have
+    been read, what was damaged and how often. `kind` is 'stills', 'moving' or, of a camera, 'live'.
     """
 
     name: str

@@ -12,7 +12,7 @@ _GREY = np.array([0.299, 0.587, 0.114], np.float32)     # ITU-R BT.601 luma
 
 
 class Frame(NamedTuple):
-    """A training frame at input size, where its rare classes are, and what a teacher says of it."""
+    """A training frame at input size, where its rare classes are, and a teacher's answer."""
 
     image: np.ndarray       # (H, W, 3) uint8 RGB
     label: np.ndarray       # (H, W) uint8
@@ -44,8 +44,8 @@ def augment(frame: Frame, size: Tuple[int, int], options: Augmentation, rng: np.
     """Return a crop of `size` (height, width).
 
     With a `donor`, the pixels of its classes `pasted` replace this frame's before anything else, at the
-    same place or moved, as the options say. Outside the frame the image is mirrored, the label ignored
-    and the teacher silent (all zero).
+    same place or moved, as the options say. Outside the frame the image is mirrored, the label is IGNORE
+    and the teacher's answer all zero.
     """
     if donor is not None:
         frame = _paste(frame, _moved(donor, options, rng), pasted)

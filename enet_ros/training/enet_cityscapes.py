@@ -20,7 +20,7 @@ def convert(saved: Any, origin: str) -> Checkpoint:
 
     The file's channel 0 is "Unlabeled" and is dropped. Old Torch scales by 1 - p where dropout is off,
     which is folded into the batch norm before each dropout. InputError names `origin` and the first
-    layer that is another than the network's.
+    layer that differs from the network's.
     """
     table = ClassTable.load('cityscapes')
     network = networks.build('enet', 1 + len(table), 'authors-prelu')
@@ -62,7 +62,7 @@ def _learnt(found: List[Object]) -> List[Dict[str, np.ndarray]]:
         elif layer.kind == 'nn.SpatialDropout':
             kept = 1 - layer.fields.get('p', 0.0)
             if not learnt or 'running_var' not in learnt[-1]:
-                raise ValueError('a dropout stands behind something that is no batch norm')
+                raise ValueError('a dropout comes after something that is no batch norm')
             learnt[-1].update({key: learnt[-1][key] * kept for key in ('weight', 'bias')})
     return learnt
 

@@ -80,7 +80,7 @@ class Group:
         return torch.stack(states)
 
     def leave(self) -> None:
-        """End the group; whoever still waits for this process gets an error."""
+        """End the group; processes that still wait for this one get an error."""
         distributed.destroy_process_group()
 
 

@@ -9,7 +9,7 @@ from ..classes import ClassTable
 from ..errors import InputError
 from ..weights import FORMAT, NORMALISATION, Checkpoint
 
-# Where that project's class index i stands in our table; None is its void class, whose channel is dropped.
+# That project's class of index i, by our name; None is its void class, whose channel is dropped.
 CLASS_ORDERS: Dict[str, Tuple[Optional[str], ...]] = {
     'camvid': ('Sky', 'Building', 'Pole', 'Road', 'Pavement', 'Tree', 'SignSymbol', 'Fence', 'Car',
                'Pedestrian', 'Bicyclist', None),

@@ -29,7 +29,7 @@ def slopes(checkpoint: Checkpoint) -> List[Slope]:
 
     from .. import networks
     network = networks.from_checkpoint(checkpoint)
-    # Modules are registered in forward order, but a block's own activation stands after its branch.
+    # Modules are registered in forward order, but a block's own activation comes after its branch.
     found = [(name, module.weight.detach().numpy()) for name, module in network.named_modules()
              if isinstance(module, nn.PReLU)]
     if not found:

@@ -55,7 +55,7 @@ def load(folder: Path, settings: Mapping[str, Any], device: torch.device) -> Dic
     odd = differences(state['settings'], settings)
     if odd:
         raise InputError('{}: was begun with other settings, {}; the same ones continue it, another '
-                         '--output begins anew'.format(path, ', '.join(odd[:4]) + ', ...' * (len(odd) > 4)))
+                         '--output starts over'.format(path, ', '.join(odd[:4]) + ', ...' * (len(odd) > 4)))
     if state['finished']:
         raise InputError(f"{path}: this training is finished, see {folder / 'weights.npz'}; to go on from "
                          'there name it with --init, and another --output')

@@ -1,4 +1,4 @@
-"""What a teacher says of every training frame, computed once and kept as bytes at half size."""
+"""A teacher's answers for every training frame, computed once and kept as bytes at half size."""
 
 from pathlib import Path
 from typing import List, Sequence
@@ -41,7 +41,7 @@ def prepare(path: Path, options: Loss, frames: Sequence[Frame], classes: ClassTa
     """Write (frames, H/2, W/2, C) uint8 into the .npy `path`: softened probabilities, of 255.
 
     They are the mean over the teachers, over `teacher_scales`, and over the frame and its mirror image,
-    softened by the temperature. `student` stands in for the teacher 'self'.
+    softened by the temperature. `student` is the teacher 'self'.
     """
     teachers = [networks.from_checkpoint(checkpoint).to(device) for checkpoint in check(options, classes)]
     teachers += [student.eval()] * options.teacher.count(SELF)

@@ -135,7 +135,7 @@ class RestrictedUnpickler(_Unpickler):
         return self._stream.tell()
 
     def find_class(self, module: str, name: str) -> Any:
-        """Return what stands for a name in the file; UnpicklingError for any name but the few."""
+        """Return our function for a name in the file; UnpicklingError for any other name."""
         if module == 'torch' and name in _DTYPES:
             return name
         if (module, name) in _ALLOWED:

@@ -50,7 +50,7 @@ class Trainer:
         torch.manual_seed(recipe.seed)
         self.network = init or networks.build(recipe.network, len(classes), recipe.variant)
         self.group: Optional[Group] = None
-        self.epoch, self.step, self.loss = 0, 0, 0.0    # finished epochs; steps of the next one, their loss
+        self.epoch, self.step, self.loss = 0, 0, 0.0    # epochs done; steps into the next, their loss
         self.scores: Dict[str, Any] = {}
         self.best, self.finished = 0.0, False
         self.temperature: Optional[float] = None
@@ -66,7 +66,7 @@ class Trainer:
         return self.group is None or self.group.rank == 0
 
     def run(self, group: Optional[Group] = None, minutes: Optional[float] = None) -> Dict[str, Any]:
-        """Train from where the folder's checkpoint stands to the end; return the final scores.
+        """Train from the folder's checkpoint to the end; return the final scores.
 
         Ctrl-C, or `minutes` of this run, stop it after a step with a checkpoint: `finished` is then
         False, and a run in the same folder goes on to the same result.

@@ -20,7 +20,7 @@ RELIABILITIES = {'reliable': ReliabilityPolicy.RELIABLE, 'best_effort': Reliabil
 HISTORIES = {'keep_last': HistoryPolicy.KEEP_LAST, 'keep_all': HistoryPolicy.KEEP_ALL}
 # Since Iron a callback with two arguments is given the message's numbers.
 TELLS_NUMBERS = hasattr(Subscription, 'CallbackType')
-# One would do, as only the newest is worked on, but what a reader of depth 1 overwrites is lost untold:
+# One would do, as only the newest is worked on, but what a reader of depth 1 overwrites is lost uncounted:
 # 5 % of 1280x720 at 30 Hz on a busy machine. All that has arrived is taken at once: nothing gets old here.
 DEPTH = 5
 DISCOVERY_NS = 5 * 10 ** 9      # within which publishers are found that were there before
@@ -70,7 +70,7 @@ class CameraSubscription:
         self.follow()
 
     def follow(self) -> None:
-        """Subscribe, or subscribe anew where what the publishers offer has changed."""
+        """Subscribe, or subscribe again where what the publishers offer has changed."""
         if not self._open:
             return
         before = set(self._sources)

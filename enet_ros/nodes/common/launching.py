@@ -102,7 +102,7 @@ def rviz_topics(namespace: str, cameras: Sequence[str]) -> List[Tuple[str, str]]
 def respawned(make: Callable[[], Any], name: str) -> List[Any]:
     """Return a node that is started again whenever it fails, but not when it was asked to end.
 
-    `make` returns it anew each time. Bad input ends the launch: trying again would not mend it.
+    `make` returns a new one each time. Bad input ends the launch: trying again would not help.
     """
     node = make()
 

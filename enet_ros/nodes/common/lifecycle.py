@@ -29,7 +29,7 @@ class ManagedNode(LifecycleNode):
         # A transition that is impossible in the current state raises out of rclpy's service and would end
         # the node.
         self._change_state = self._service_change_state.callback
-        self._service_change_state.callback = self._change_state_told
+        self._service_change_state.callback = self._change_state_logged
 
     def configure(self) -> None:
         """Make what the node needs to work."""
@@ -56,9 +56,9 @@ class ManagedNode(LifecycleNode):
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Run `configure`; what it made is freed again where it fails."""
-        result = self._told('configure', self.configure)
+        result = self._logged('configure', self.configure)
         if result != SUCCESS:
-            self._told('clean up', self.release)
+            self._logged('clean up', self.release)
             return result
         self._enter('inactive', 'configured')
         return super().on_configure(state)
@@ -66,9 +66,9 @@ class ManagedNode(LifecycleNode):
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Enable publishers, then run `activate`."""
         super().on_activate(state)
-        result = self._told('activate', self.activate)
+        result = self._logged('activate', self.activate)
         if result != SUCCESS:
-            self._told('deactivate', self.deactivate)
+            self._logged('deactivate', self.deactivate)
             super().on_deactivate(state)
             return result
         self._enter('active', 'activated')
@@ -76,7 +76,7 @@ class ManagedNode(LifecycleNode):
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Run `deactivate`, then disable publishers."""
-        result = self._told('deactivate', self.deactivate)
+        result = self._logged('deactivate', self.deactivate)
         self._enter('inactive', 'deactivated')
         super().on_deactivate(state)
         return result
@@ -84,12 +84,12 @@ class ManagedNode(LifecycleNode):
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Run `release`."""
         super().on_cleanup(state)
-        result = self._told('clean up', self.release)
+        result = self._logged('clean up', self.release)
         self._enter('unconfigured', 'cleaned up')
         return result
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Deactivate where active, release, and end the process: a finalized node serves nobody."""
+        """Deactivate where active, release, and end the process: a finalized node is of no use."""
         self._end()
         self.get_logger().info('shut down')
         self.stop.request(0)
@@ -107,16 +107,16 @@ class ManagedNode(LifecycleNode):
 
     def _end(self) -> None:
         if self.state == 'active':
-            self._told('deactivate', self.deactivate)
+            self._logged('deactivate', self.deactivate)
         if self.state != 'finalized':
-            self._told('clean up', self.release)
+            self._logged('clean up', self.release)
         self.state = 'finalized'
 
     def _enter(self, state: str, done: str) -> None:
         self.state = state
         self.get_logger().info(f'{done}: {state}')
 
-    def _told(self, what: str, action: Callable[[], None]) -> TransitionCallbackReturn:
+    def _logged(self, what: str, action: Callable[[], None]) -> TransitionCallbackReturn:
         try:
             action()
             return SUCCESS
@@ -128,7 +128,7 @@ class ManagedNode(LifecycleNode):
                 what, type(error).__name__, one_line(str(error))))
         return FAILURE
 
-    def _change_state_told(self, request: Any, response: Any) -> Any:
+    def _change_state_logged(self, request: Any, response: Any) -> Any:
         try:
             return self._change_state(request, response)
         except Exception as error:

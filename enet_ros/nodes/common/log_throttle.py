@@ -7,8 +7,8 @@ from typing import Any, Callable, Dict, List
 from ...errors import one_line
 
 REPEAT_SECONDS = 60.0
-MAX_KINDS = 50      # told in REPEAT_SECONDS: hostile senders invent kinds without end
-# What differs within a kind: numbers, and what a sender wrote, which stands in quotes (of Python's repr).
+MAX_KINDS = 50      # logged in REPEAT_SECONDS: hostile senders may invent any number of kinds
+# What differs within a kind: numbers, and what a sender wrote, which is in quotes (Python's repr).
 _VARYING = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|\d+""")
 
 
@@ -16,10 +16,10 @@ class ThrottledLogger:
     """Logs each kind of problem when it is new, then once a minute with how often it came meanwhile."""
 
     def __init__(self, logger: Any, clock: Callable[[], float] = time.monotonic) -> None:
-        """Tell through `logger`, a ROS logger."""
+        """Log through `logger`, a ROS logger."""
         self._logger = logger
         self._clock = clock
-        self._told: Dict[str, List[float]] = {}
+        self._logged: Dict[str, List[float]] = {}
 
     def warn(self, text: str, kind: str = '') -> None:
         """Log a warning; texts that differ in numbers and quotes only, or have one `kind`, are one kind."""
@@ -38,14 +38,15 @@ class ThrottledLogger:
         text = one_line(text)
         key = kind or _VARYING.sub('#', text)[:200]
         now = self._clock()
-        if key not in self._told and len(self._told) >= MAX_KINDS:
-            self._told = {key: told for key, told in self._told.items() if now - told[0] < REPEAT_SECONDS}
-            if len(self._told) >= MAX_KINDS:
+        if key not in self._logged and len(self._logged) >= MAX_KINDS:
+            self._logged = {key: entry for key, entry in self._logged.items()
+                            if now - entry[0] < REPEAT_SECONDS}
+            if len(self._logged) >= MAX_KINDS:
                 key, text = '', f'more than {MAX_KINDS} kinds of problems in a minute, among them: {text}'
-        told = self._told.get(key)
-        if told is not None and now - told[0] < REPEAT_SECONDS:
-            told[1] += 1
+        entry = self._logged.get(key)
+        if entry is not None and now - entry[0] < REPEAT_SECONDS:
+            entry[1] += 1
             return ''
-        repeated = f' ({int(told[1])} more times in between)' if told and told[1] else ''
-        self._told[key] = [now, 0]
+        repeated = f' ({int(entry[1])} more times in between)' if entry and entry[1] else ''
+        self._logged[key] = [now, 0]
         return text + repeated

@@ -52,7 +52,7 @@ class Stop:
         self._wake: Optional[Callable[[], object]] = None
 
     def request(self, code: int = 0) -> None:
-        """Ask the node to end with this exit code; the first request's code stands."""
+        """Ask the node to end with this exit code; the first request's code is kept."""
         if not self._event.is_set():
             self.code = code
             self._event.set()
@@ -157,7 +157,7 @@ def _init(rclpy: Any, args: List[str], signals: Any) -> None:
 
 
 def _create(create: Callable[[Stop], Any], stop: Stop) -> Any:
-    """Make the node; a parameter of the wrong type or range is the user's error, told in one line."""
+    """Make the node; a parameter of the wrong type or range is bad input, reported in one line."""
     from rclpy import exceptions
     bad = tuple(getattr(exceptions, name) for name in (
         'InvalidParameterTypeException', 'InvalidParameterValueException', 'ParameterException',

@@ -93,7 +93,7 @@ class PlaybackNode(Node):
             self._source.name, 'many' if self._source.count is None else self._source.count, self._rate,
             ' and '.join(nodes) or f"{settings['wait_for_subscribers']} subscriber(s)"))
         while not self._heard(nodes):
-            if self._stop.wait(0.02):   # the graph tells nobody on Humble
+            if self._stop.wait(0.02):   # on Humble, graph changes wake nothing
                 return False
         return True
 

@@ -25,7 +25,8 @@ class Pace:
     def wait(self, stamp_ns: int) -> bool:
         """Wait for the frame's time; False where the end was asked for.
 
-        A source that cannot keep up plays late, not in bursts: more than a period late, the plan begins anew.
+        A source that cannot keep up plays late, not in bursts: if it is more than a period late, the
+        schedule starts over.
         """
         now = time.monotonic()
         due = now if self._start is None else self._start + (stamp_ns - self._first_ns) / 1e9

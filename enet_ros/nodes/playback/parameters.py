@@ -11,7 +11,7 @@ PARAMETERS: Dict[str, Parameter] = {
     'source': Parameter('', 'a rosbag2, a data-set folder, a video file, or: synthetic'),
     'split': Parameter('', "split of a data set, as 'val'"),
     'rate': Parameter(0.0, "images a second; 0: the source's own", (0.0, 1000.0)),
-    'loop': Parameter(False, 'begin anew at the end'),
+    'loop': Parameter(False, 'start again at the end'),
     'clock': Parameter(False, 'publish /clock; stamps are then those of the source'),
     'pace': Parameter('realtime', 'realtime, or step: the next image goes out once labels with the last '
                                   'stamp came', choices=('realtime', 'step')),
