@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 import sys
 import traceback
-from typing import Any, Callable, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple, TypeVar
+from typing import Any, Callable, Iterable, Iterator, List, Mapping, NoReturn, Optional, Tuple, TypeVar
 
 from .errors import InputError, one_line
 from .libraries import missing_line, need
@@ -31,9 +31,13 @@ class _Help(argparse.ArgumentDefaultsHelpFormatter):
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says which libraries are missing before any work starts."""
+    """Raises InputError for what it cannot parse, and where a library is missing, before any work starts."""
 
-    needs: Mapping[str, Sequence[str]] = {}
+    needs: Mapping[str, List[str]] = {}
+
+    def error(self, message: str) -> NoReturn:
+        """Raise InputError instead of printing the usage, which hides the reason, and exiting."""
+        raise InputError(f'{message} (--help shows what there is)')
 
     def parse_args(self, *arguments: Any, **more: Any) -> Any:
         """Return the options; InputError where a library that they want is missing."""
@@ -43,7 +47,7 @@ class _Parser(argparse.ArgumentParser):
         return options
 
 
-def parser(name: str, description: Optional[str], needs: Optional[Mapping[str, Sequence[str]]] = None,
+def parser(name: str, description: Optional[str], needs: Optional[Mapping[str, List[str]]] = None,
            **options: Any) -> argparse.ArgumentParser:
     """Return an argument parser that shows defaults and has ``--json FILE``.
 
@@ -66,6 +70,22 @@ def size(text: str) -> Tuple[int, int]:
     if int(height) % 8 or int(width) % 8 or not int(height) * int(width):
         raise argparse.ArgumentTypeError(f'{text}: height and width are multiples of 8')
     return int(height), int(width)
+
+
+def number(kind: Callable[[str], Any], least: float, most: float = float('inf')) -> Callable[[str], Any]:
+    """Return what reads an int or a float from `least` to `most`; for argparse."""
+    def read(text: str) -> Any:
+        value = kind(text)
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f'{text} is not {least:g} or more' if most == float('inf')
+                                             else f'{text} is not from {least:g} to {most:g}')
+        return value
+    read.__name__ = kind.__name__       # argparse shows it where the text is no number
+    return read
+
+
+#: How many of something, and how often in a second; for argparse.
+count, rate = number(int, 1), number(float, 1e-6, 1e6)
 
 
 def guard(main: Main) -> Callable[..., int]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import shlex
 import signal
 import time
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import cv2
 
@@ -58,8 +58,8 @@ def arguments(argv: Optional[List[str]]) -> argparse.Namespace:
     parser.add_argument('--weights', metavar='NAME', default=argparse.SUPPRESS,
                         help='a shipped name or an .npz (default: synthetic for the street, else camvid)')
     parser.add_argument('--engine', default='auto', help='auto, openvino, torch, tensorrt or opencv')
-    parser.add_argument('--frames', type=_positive(int), default=200, help='how many to play at most')
-    parser.add_argument('--rate', type=_positive(float), default=10.0, metavar='HZ', help="the camera's rate")
+    parser.add_argument('--frames', type=cli.count, default=200, help='how many to play at most')
+    parser.add_argument('--rate', type=cli.rate, default=10.0, metavar='HZ', help="the camera's rate")
     parser.add_argument('--output', type=Path, default=Path('out/demo'), metavar='FOLDER',
                         help='where the results go')
     options = parser.parse_args(argv)
@@ -220,13 +220,3 @@ def in_words(summary: Dict[str, Any]) -> str:
     else:
         lines.append('IoU     {mean_iou:.3f} mean over {frames_evaluated} frames'.format(**summary))
     return '\n'.join(lines)
-
-
-def _positive(kind: Callable[[str], Any]) -> Callable[[str], Any]:
-    def parse(text: str) -> Any:
-        value = kind(text)
-        if not 0 < value < 1e6:
-            raise argparse.ArgumentTypeError(f'{text} is not above zero')
-        return value
-    parse.__name__ = kind.__name__      # argparse shows it
-    return parse

@@ -19,7 +19,7 @@ def main(argv: Optional[List[str]] = None) -> int:
                         help="latency_node's .json summaries or .csv recordings")
     parser.add_argument('--report', action='store_true',
                         help='write the summary, histogram and plot beside each .csv (after a crash, say)')
-    parser.add_argument('--camera-rate', type=_rate, default=None, metavar='HZ',
+    parser.add_argument('--camera-rate', type=cli.rate, metavar='HZ',
                         help="the cameras' schedule, for .csv files (default: found in the stamps)")
     options = parser.parse_args(argv)
     summaries = [_summary(path, options) for path in options.recordings]
@@ -40,10 +40,3 @@ def _summary(path: Path, options: argparse.Namespace) -> Dict[str, Any]:
     if path.suffix != '.csv':
         raise InputError(f'{path}: --report is made from a .csv recording')
     return write_report(path, options.camera_rate)
-
-
-def _rate(text: str) -> float:
-    value = float(text)
-    if not 0 < value < 100000:
-        raise argparse.ArgumentTypeError('a rate above 0 Hz is expected')
-    return value

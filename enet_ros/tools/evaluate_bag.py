@@ -51,7 +51,7 @@ def arguments() -> argparse.ArgumentParser:
     truth.add_argument('--truth-offset', type=float, default=0.0, metavar='S',
                        help="added to the folder's times before they are compared with stamps")
     work = parser.add_argument_group('how')
-    work.add_argument('--jobs', type=int, default=1, metavar='N', help='processes to share the frames')
+    work.add_argument('--jobs', type=cli.count, default=1, metavar='N', help='processes to share the frames')
     work.add_argument('--scheduler', metavar='tcp://HOST:PORT', help='Dask cluster to share the frames')
     work.add_argument('--merge', nargs='+', default=[], metavar='JSON',
                       help='add earlier results (their --json)')
@@ -67,8 +67,6 @@ def main(argv: Optional[List[str]] = None) -> int:
     options = arguments().parse_args(argv)
     if not options.bags and not options.merge:
         raise InputError('name a bag, or earlier results with --merge')
-    if options.jobs < 1:
-        raise InputError('--jobs is 1 or more')
     beside = scoring.Beside(options)
     evaluations: List[Tuple[str, Evaluation]] = []
     failed: List[str] = []
@@ -132,10 +130,10 @@ def outcomes(options: argparse.Namespace, finished: Finished,
                 done = [next(parts) for _ in plans[path]]
             else:
                 done, live = [_run_here(path, options, on_frame)], None
-            told = [one for one in done if isinstance(one, str)]
+            failed = [one for one in done if isinstance(one, str)]
             whole = [one for one in done if isinstance(one, sharding.Part)]
-            if told:
-                yield path, told[0]
+            if failed:
+                yield path, failed[0]
                 continue
             part = sharding.Part(sharding.merge(one.evaluation for one in whole),
                                  [row for one in whole for row in one.rows])
@@ -155,7 +153,7 @@ def _cut(path: str, options: argparse.Namespace) -> List[sharding.Job]:
     workers = options.jobs if options.jobs > 1 else 16
     try:
         return sharding.cut(job(path, options), -(-workers // len(options.bags)))
-    except InputError:      # told when it is tried
+    except InputError:      # reported when it is tried
         return [job(path, options)]
 
 
@@ -189,7 +187,7 @@ def job(path: str, options: argparse.Namespace) -> sharding.Job:
 
 
 def _check_once(bags: List[str]) -> None:
-    """InputError where one bag is named twice, be it by two names."""
+    """Raise InputError where one bag is named twice, under one name or two."""
     real = [os.path.realpath(path) for path in bags]
     for place, path in enumerate(real):
         if path in real[:place]:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
 
 from .. import cli
-from ..classes import ClassTable
 from ..datasets import LAYOUTS, open_dataset
 from ..datasets.label_files import CODINGS, Predictions, Submission
 from ..datasets.sample import Dataset, Sample
@@ -18,7 +17,7 @@ from ..metrics.slices import read_tags
 from ..reports.frames import FrameCsv
 from . import scoring
 
-PARTS_A_JOB = 4     # so that a slow part keeps nobody waiting for long
+PARTS_A_JOB = 4     # so that the others do not wait long for a slow part
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -27,17 +26,16 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument('root', metavar='ROOT', help="the data set's folder, or 'synthetic'")
     parser.add_argument('--split', help='train, val or test; without it every frame')
     parser.add_argument('--layout', choices=LAYOUTS, help='what the folder is, where it does not show')
-    parser.add_argument('--classes', type=ClassTable.load, help="class table of a user's own folder (YAML)")
-    parser.add_argument('--jobs', type=_positive, default=1, metavar='N',
-                        help='processes to share the frames')
-    parser.add_argument('--frames', type=_positive, help='score only that many frames, spread evenly')
+    parser.add_argument('--classes', type=scoring.class_table, help='class table (YAML) of your own folder')
+    parser.add_argument('--jobs', type=cli.count, default=1, metavar='N', help='processes to use')
+    parser.add_argument('--frames', type=cli.count, help='score only that many frames, spread evenly')
     scoring.add_segmenting(parser)
     ready = parser.add_argument_group('scoring labels that are there')
     ready.add_argument('--predictions', type=Path, metavar='DIR',
                        help='label images <name>*.png, instead of segmenting')
     ready.add_argument('--coding', default='trainIds', choices=CODINGS,
                        help="their values: class indices, or the data set's own ids (Cityscapes' labelIds)")
-    ready.add_argument('--prediction-classes', type=ClassTable.load, metavar='TABLE',
+    ready.add_argument('--prediction-classes', type=scoring.class_table, metavar='TABLE',
                        help="class table of the predictions, where it is not the data set's")
     scoring.add_results(parser)
     scoring.add_gates(parser)
@@ -140,10 +138,6 @@ def _score_files(dataset: Dataset, places: Iterable[int], options: argparse.Name
     return outcome, 0
 
 
-def _with_image(dataset: Dataset, index: int) -> Sample:
-    return dataset[index]
-
-
 def _without_image(dataset: Dataset, index: int) -> Sample:
     """Return a sample whose image is only decoded where the report shows it, or the flow needs it."""
     def image() -> Any:
@@ -155,11 +149,11 @@ def _without_image(dataset: Dataset, index: int) -> Sample:
 
 
 def _samples(dataset: Dataset, places: Iterable[int], coverage: Coverage,
-             read: Callable[[Dataset, int], Sample] = _with_image) -> Iterator[Sample]:
-    """Yield the samples at some places; one that cannot be read is told and left out."""
+             read: Optional[Callable[[Dataset, int], Sample]] = None) -> Iterator[Sample]:
+    """Yield the samples at some places; one that cannot be read is reported and left out."""
     for place in places:
         try:
-            yield read(dataset, place)
+            yield read(dataset, place) if read else dataset[place]
         except InputError as error:
             coverage.frames_in += 1
             coverage.drop('refused')
@@ -169,9 +163,3 @@ def _samples(dataset: Dataset, places: Iterable[int], coverage: Coverage,
 def _sources(dataset: Dataset, options: argparse.Namespace) -> Dict[str, Any]:
     return {'source': '{} {}'.format(dataset.name, options.split or '(all frames)'),
             'dataset': str(options.root), 'split': options.split}
-
-
-def _positive(text: str) -> int:
-    if not text.isdigit() or not int(text):
-        raise argparse.ArgumentTypeError(f"'{text}' is no number from 1 on")
-    return int(text)

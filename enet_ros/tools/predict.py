@@ -61,18 +61,14 @@ def arguments(argv: Optional[List[str]]) -> argparse.Namespace:
     add('source', help="a file, a folder, a pattern in quotes, a rosbag2, a camera's number, or 'synthetic'")
     add('--output', type=Path, default=Path('out/predict'), metavar='FOLDER', help='what it leaves')
     add('--force', action='store_true', help='replace what an earlier run left in that folder')
-    add('--frames', type=int, metavar='N', help='the first N only')
+    add('--frames', type=cli.count, metavar='N', help='the first N only')
     add('--topic', default='', help="of a bag's images; None: its first camera")
-    add('--alpha', type=float, default=0.5, help="the colours' share of the overlay, 0 to 1")
+    add('--alpha', type=cli.number(float, 0, 1), default=0.5, help="the colours' share in the overlay")
     add('--no-labels', action='store_true', help='leave no label PNG of each frame')
     add('--classes', type=Path, metavar='YAML', help='group classes by this class file')
     add('--ego-mask', type=Path, metavar='PNG', help='where it is not zero labels become 255')
     add_segmenting(parser)
-    options = parser.parse_args(argv)
-    if options.frames is not None and options.frames < 1:
-        raise InputError(f'--frames is {options.frames}; at least 1 is needed')
-    Overlay(np.zeros((256, 3), np.uint8), options.alpha)    # refuses a wrong alpha
-    return options
+    return parser.parse_args(argv)
 
 
 def prepare(options: argparse.Namespace) -> None:

@@ -73,16 +73,16 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument('--storage', choices=STORAGES, default='mcap', help='sqlite3 is what Humble records')
     parser.add_argument('--compression', choices=('none', 'jpeg', 'png'), default='none',
                         help='of the images (on <image>/compressed); jpeg changes pixels')
-    parser.add_argument('--quality', type=int, default=95, help='of jpeg, 1 to 100')
+    parser.add_argument('--quality', type=cli.number(int, 1, 100), default=95, help='of jpeg')
     parser.add_argument('--camera', default='camera', help='name that the topics lie under')
     parser.add_argument('--frame-id', default='camera', help='of the headers')
-    parser.add_argument('--start', type=float, default=1.0, metavar='S',
+    parser.add_argument('--start', type=cli.number(float, 0), default=1.0, metavar='S',
                         help="stamp of the first drive's time 0")
-    parser.add_argument('--rate', type=float, default=30.0, metavar='HZ',
-                        help='of frames whose names tell no time')
-    parser.add_argument('--fov', type=float, default=60.0, metavar='DEG',
-                        help='field of view across for camera_info, where the data set does not tell it')
-    parser.add_argument('--frames', type=int, metavar='N', help='record the first N only')
+    parser.add_argument('--rate', type=cli.rate, default=30.0, metavar='HZ',
+                        help='of frames whose names hold no time')
+    parser.add_argument('--fov', type=cli.number(float, 1, 179), default=60.0, metavar='DEG',
+                        help='field of view across for camera_info, where the data set has none')
+    parser.add_argument('--frames', type=cli.count, metavar='N', help='record the first N only')
     parser.add_argument('--size', type=cli.size, default='360x480', metavar='HEIGHTxWIDTH',
                         help='of the synthetic street')
     parser.add_argument('--seed', type=int, default=0, help='of the synthetic street')
@@ -93,8 +93,6 @@ def arguments() -> argparse.ArgumentParser:
 def main(argv: Optional[List[str]] = None) -> int:
     """Record; exit code 2 where the input is wrong or the bag exists already."""
     options = arguments().parse_args(argv)
-    if options.rate <= 0 or options.start < 0 or not (1 <= options.quality <= 100 and 0 < options.fov < 180):
-        raise InputError('--rate is above 0, --start not below, --quality 1 to 100, --fov under 180 degrees')
     dataset = source(options)
     count = len(dataset) if options.frames is None else min(options.frames, len(dataset))
     if count < 1:
@@ -153,7 +151,7 @@ def record(bag: BagWriter, dataset: Dataset, count: int,
     for sample in cli.progress(islice(dataset, count), 'record', total):
         stamp_ns = stamper.stamp(sample)
         assert sample.image is not None
-        if not rows:    # what `ros2 bag record` keeps when it records the bag anew, unlike custom data
+        if not rows:    # `ros2 bag record` keeps this topic when it records the bag, unlike custom data
             bag.label_info(topics.label_info, stamp_ns, options.frame_id, dataset.classes)
         _write_image(bag, topics.image, stamp_ns, sample.image, options)
         height, width = sample.image.shape[:2]

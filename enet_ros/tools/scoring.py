@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Dict, Optional
 
 from .. import cli
+from ..classes import ClassTable
 from ..deploy.factory import ENGINES, PRECISIONS
 from ..errors import InputError
 from ..evaluation.examples import Examples
@@ -19,6 +20,14 @@ from ..reports.text import summary
 from ..segmenter import UPSAMPLING
 
 NEEDS = {'': ['tqdm'], 'report': ['jinja2'], 'scheduler': ['distributed']}
+
+
+def class_table(name: str) -> ClassTable:
+    """Load a class table; for argparse, which would keep the reason to itself."""
+    try:
+        return ClassTable.load(name)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def add_segmenting(parser: argparse.ArgumentParser) -> None:
@@ -62,20 +71,20 @@ def add_gates(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group('gates (exit code 1 where one is not met)')
     group.add_argument('--fail-under', action='append', default=[], metavar='NAME=VALUE',
                        help='least value of a score of the JSON: mean_iou=0.70, class_iou.Pedestrian=0.5')
-    group.add_argument('--min-coverage', type=_fraction, metavar='SHARE',
+    group.add_argument('--min-coverage', type=cli.number(float, 0, 1), metavar='SHARE',
                        help='least share of the annotated frames that must be evaluated: 0.99')
     group.add_argument('--baseline', type=Path, metavar='JSON',
                        help='an earlier result: mean IoU and no class may be worse')
-    group.add_argument('--tolerance', type=_fraction, default=0.0, metavar='SHARE',
+    group.add_argument('--tolerance', type=cli.number(float, 0, 1), default=0.0, metavar='SHARE',
                        help='how much lower than the baseline is accepted: 0.01')
     group.add_argument('--junit', type=Path, metavar='FILE', help='the gates as JUnit XML')
 
 
 class Beside:
-    """What an earlier run left, read before any work is done, so that a bad file is told at once."""
+    """What an earlier run left, read before any work is done, so that a bad file is reported at once."""
 
     def __init__(self, options: argparse.Namespace) -> None:
-        """Read; InputError where a file is none of what it should be."""
+        """Read; InputError where a file is not what it should be."""
         self.other: Optional[Dict[str, Any]] = None
         self.other_name = options.compare.name if options.compare else ''
         if options.compare:
@@ -113,10 +122,3 @@ def publish(result: Dict[str, Any], examples: Examples, options: argparse.Namesp
     if judged:
         print('\n' + gates.gates_text(judged))
     return cli.EXIT_GATE if not all(gate.passed for gate in judged) else 0
-
-
-def _fraction(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError('a share from 0 to 1 is expected')
-    return value

@@ -115,8 +115,8 @@ def _parser() -> argparse.ArgumentParser:
     add('--init', metavar='WEIGHTS', help='start from these weights (a name or .npz): fine-tuning')
     add('--teacher', nargs='+', metavar='WEIGHTS',
         help="whose answers the recipe distils: .npz files, 'self' (the stage before), or one .npy")
-    add('--epochs', type=_positive, help="epochs of every stage, instead of the recipe's")
-    add('--batch', type=_positive, help="frames a step, instead of the recipe's")
+    add('--epochs', type=cli.count, help="epochs of every stage, instead of the recipe's")
+    add('--batch', type=cli.count, help="frames a step, instead of the recipe's")
     add('--crop', type=cli.size, metavar='HEIGHTxWIDTH', help="instead of the recipe's")
     add('--input-size', type=cli.size, metavar='HEIGHTxWIDTH', help="instead of the recipe's")
     add('--hours', type=float, help='end after this time: the schedule is fitted to it')
@@ -126,8 +126,8 @@ def _parser() -> argparse.ArgumentParser:
     add('--precision', choices=('auto', 'float32', 'bfloat16', 'float16'), help="instead of the recipe's")
     add('--compile', dest='compile', action='store_true', default=None, help='use torch.compile')
     add('--no-compile', dest='compile', action='store_false', help='do not')
-    add('--threads', type=_positive, help='threads of torch on the CPU, in each process')
-    add('--processes', type=_positive, default=1,
+    add('--threads', type=cli.count, help='threads of torch on the CPU, in each process')
+    add('--processes', type=cli.count, default=1,
         help='share every batch among so many processes, which wait for one another once a step')
     add('--device', default='auto', help='auto, cpu, cuda, cuda:1, ...')
     return parser
@@ -147,13 +147,6 @@ def _follow(join: Callable[[], 'Group'], argv: List[str]) -> None:
     """Train as another process of the group."""
     trainer = _trainer(_parser().parse_args(argv))
     trainer.run(join())
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f'{text} is not above zero')
-    return value
 
 
 def _frames(arguments: argparse.Namespace,

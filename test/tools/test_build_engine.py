@@ -36,9 +36,8 @@ def test_without_tensorrt_one_line(random_weights, capsys):
 
 @pytest.mark.parametrize('size', ['100x100', '0x8', '360', '360x', 'axb', '-8x8'])
 def test_sizes_that_cannot_be(size, capsys):
-    with pytest.raises(SystemExit) as end:
-        build_engine.main(['--size', size, '--dry-run'])
-    assert end.value.code == 2 and '--size' in capsys.readouterr().err
+    assert build_engine.main(['--size', size, '--dry-run']) == 2
+    assert '--size' in capsys.readouterr().err
 
 
 def test_missing_weights_are_named(capsys):
