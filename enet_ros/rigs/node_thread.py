@@ -1,11 +1,16 @@
-"""A node in a program that is not a node itself, spun by its own thread."""
+"""Nodes in programs that are not nodes themselves: spun by a thread of their own, or only sending."""
 
+from contextlib import contextmanager
 import threading
+import time
+from typing import Any, Iterator
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
+
+from ..nodes.common.fastdds import set_transport_profile
 
 
 class NodeThread:
@@ -35,3 +40,23 @@ class NodeThread:
             executor.spin()
         except ExternalShutdownException:
             pass
+
+
+@contextmanager
+def camera_node(name: str) -> Iterator[Node]:
+    """Give a node that only sends, under the package's transport profile; signals are the program's."""
+    set_transport_profile()
+    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+    node = Node(name)
+    try:
+        yield node
+    finally:
+        node.destroy_node()
+        rclpy.try_shutdown()
+
+
+def wait_for_listener(publisher: Any, seconds: float) -> None:
+    """Wait until somebody subscribes to what `publisher` sends, at most so long."""
+    deadline = time.monotonic() + seconds
+    while publisher.get_subscription_count() == 0 and time.monotonic() < deadline:
+        time.sleep(0.005)

@@ -67,6 +67,7 @@ class CameraSubscription:
         """Subscribe now or, where no publisher is there yet, when `follow` sees one."""
         self._open = True
         self._opened_ns = monotonic_ns()
+        self._changed(False)    # what was sent while nobody subscribed is not lost
         self.follow()
 
     def follow(self) -> None:

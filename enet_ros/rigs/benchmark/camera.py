@@ -1,19 +1,18 @@
 """A camera for benchmarks: frames made in advance, sent on schedule, raw or as JPEG."""
 
 import argparse
+from contextlib import suppress
 import json
 import time
 from typing import Any, List, Optional
 
 import numpy as np
-import rclpy
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
-from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CompressedImage, Image
 
 from ...images import encode_jpeg
-from ...nodes.common.fastdds import set_transport_profile
+from ..node_thread import camera_node, wait_for_listener
 
 _FRAMES = 4
 _LISTENER_SECONDS = 60.0
@@ -63,22 +62,12 @@ def main(argv: Optional[List[str]] = None) -> int:
     parser.add_argument('seconds', type=float)
     parser.add_argument('--compressed', action='store_true')
     options = parser.parse_args(argv)
-    set_transport_profile()
     frames = messages(options.height, options.width, options.compressed)
-    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
-    node = Node('benchmark_camera')
-    try:
-        kind, topic = (CompressedImage, 'image/compressed') if options.compressed else (Image, 'image')
+    kind, topic = (CompressedImage, 'image/compressed') if options.compressed else (Image, 'image')
+    with camera_node('benchmark_camera') as node, suppress(KeyboardInterrupt):
         publisher = node.create_publisher(kind, topic, QoSProfile(depth=1))
-        deadline = time.monotonic() + _LISTENER_SECONDS
-        while publisher.get_subscription_count() == 0 and time.monotonic() < deadline:
-            time.sleep(0.005)
+        wait_for_listener(publisher, _LISTENER_SECONDS)
         print(json.dumps({'sent': send(node, publisher, frames, options.rate, options.seconds)}), flush=True)
-    except KeyboardInterrupt:
-        pass
-    finally:
-        node.destroy_node()
-        rclpy.try_shutdown()
     return 0
 
 

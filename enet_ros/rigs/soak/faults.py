@@ -10,7 +10,8 @@ ENCODINGS = (('rgb8', 3), ('bgr8', 3), ('bgra8', 4), ('mono8', 1), ('bayer_rggb8
 REFUSED = ('short_data', 'no_data', 'zero_size', 'unknown_encoding', 'short_step', 'huge_size')
 # Odd but valid: the node must segment the frame as any other.
 BORNE = ('new_size', 'new_encoding', 'padded_rows', 'stamp_repeated', 'stamp_back', 'stamp_zero',
-         'stamp_ahead', 'long_frame_id', 'pause', 'publisher_restart', 'burst')
+         'stamp_ahead', 'long_frame_id', 'pause', 'publisher_restart',
+         'new_reliability', 'burst')
 KINDS = REFUSED + BORNE
 
 _SECOND = 10**9
@@ -84,7 +85,8 @@ def _spoil(frame: PlannedFrame, row: int, chance: random.Random) -> PlannedFrame
     if fault in _STAMP_SHIFTS:
         return frame._replace(stamp_shift_ns=_STAMP_SHIFTS[fault])
     return frame._replace(
-        padding_id=2000 if fault == 'long_frame_id' else 0, restart=fault == 'publisher_restart',
+        padding_id=2000 if fault == 'long_frame_id' else 0,
+        restart=fault in ('publisher_restart', 'new_reliability'),
         pause_s=chance.uniform(0.2, 1.5) if fault == 'pause' else 0.0, burst=fault == 'burst')
 
 

@@ -9,14 +9,13 @@ import time
 from typing import Any, Iterator, List, Optional, TextIO
 
 import numpy as np
-import rclpy
+from rclpy.duration import Duration
 from rclpy.node import Node
-from rclpy.qos import QoSProfile
-from rclpy.signals import SignalHandlerOptions
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 
-from ...nodes.common.fastdds import set_transport_profile
 from ...timing import monotonic_ns
+from ..node_thread import camera_node, wait_for_listener
 from .faults import PlannedFrame, frame_id, plan
 
 _BURST = 5
@@ -27,10 +26,11 @@ class FaultyCamera:
     """Publishes a plan's frames on `<name>/image` until `stopped` is set."""
 
     def __init__(self, node: Node, name: str, rate: float, frames: Iterator[PlannedFrame],
-                 log: TextIO) -> None:
+                 log: TextIO, best_effort: bool = False) -> None:
         self._node, self._name, self._period = node, name, 1.0 / rate
         self._plan = frames
         self._log = log
+        self._best_effort = best_effort
         self._message = Image()
         self._pixels = random.Random(name)
         self._previous_ns = 0
@@ -44,6 +44,7 @@ class FaultyCamera:
         burst = 0
         while time.monotonic() < end and not self.stopped.is_set():
             frame = next(self._plan)
+            self._best_effort ^= frame.fault == 'new_reliability'
             if self._publisher is None or frame.restart:
                 self._publish_anew()
                 due = time.monotonic()
@@ -60,16 +61,16 @@ class FaultyCamera:
     def _publish_anew(self) -> None:
         """Create the publisher, after an old one has delivered what it sent, and wait to be heard."""
         self._let_go()
-        self._publisher = self._node.create_publisher(Image, self._name + '/image', QoSProfile(depth=10))
-        deadline = time.monotonic() + _LISTENER_SECONDS
-        while self._publisher.get_subscription_count() == 0 and time.monotonic() < deadline:
-            time.sleep(0.02)
+        self._publisher = self._node.create_publisher(Image, self._name + '/image', QoSProfile(
+            depth=10, reliability=ReliabilityPolicy.BEST_EFFORT if self._best_effort
+            else ReliabilityPolicy.RELIABLE))
+        wait_for_listener(self._publisher, _LISTENER_SECONDS)
         time.sleep(0.5)         # until the subscriber, too, knows the publisher
 
     def _let_go(self) -> None:
         """Destroy the publisher once what it sent has arrived."""
         if self._publisher is not None:
-            self._publisher.wait_for_all_acked(rclpy.duration.Duration(seconds=2))
+            self._publisher.wait_for_all_acked(Duration(seconds=2))
             time.sleep(0.5)     # for the subscriber to take what was delivered
             self._node.destroy_publisher(self._publisher)
 
@@ -102,20 +103,15 @@ def main(argv: Optional[List[str]] = None) -> int:
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--share', type=float, default=0.05)
     parser.add_argument('--first', type=int, default=0)
+    parser.add_argument('--best-effort', action='store_true')
     options = parser.parse_args(argv)
-    set_transport_profile()
-    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
-    node = Node('faulty_' + options.name)
-    try:
-        with options.log.open('w', buffering=1) as log:
-            frames = plan(options.seed, options.share, options.first)
-            camera = FaultyCamera(node, options.name, options.rate, frames, log)
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, lambda *_: camera.stopped.set())
-            camera.run(options.seconds)
-    finally:
-        node.destroy_node()
-        rclpy.try_shutdown()
+    name = 'faulty_' + options.log.stem.replace('.', '_')
+    with camera_node(name) as node, options.log.open('w', buffering=1) as log:
+        frames = plan(options.seed, options.share, options.first)
+        camera = FaultyCamera(node, options.name, options.rate, frames, log, options.best_effort)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: camera.stopped.set())
+        camera.run(options.seconds)
     return 0
 
 

@@ -1,8 +1,9 @@
 """The account of a soak run: every published frame ends with one reason, or is lost without one."""
 
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Tuple
 
 from ...timing import SEGMENTED
 
@@ -22,18 +23,19 @@ class Published(NamedTuple):
 
 
 class Report(NamedTuple):
-    """What the node reported of a frame: its outcome, and its number among the frames received."""
+    """What the node reported of a frame: its outcome, its number among those received, and when that was."""
 
     outcome: str
     sequence: int
+    received: float     # monotonic seconds
 
 
 class Ledger:
     """Collects what cameras sent and what the node said became of it.
 
     `wrong` lists what must not happen: a frame reported twice, labels of the wrong size, labels of a
-    frame that cannot be decoded, a good frame refused. `unexplained` says where frames were lost
-    without a reason.
+    frame that cannot be decoded, a good frame refused, counts of the node that are not the ledger's.
+    `unexplained` says where frames were lost without a reason.
     """
 
     def __init__(self) -> None:
@@ -44,12 +46,22 @@ class Ledger:
         self._sizes: Dict[FrameKey, Tuple[int, int]] = {}
         self._outages: List[Tuple[float, float]] = []
         self._ends: List[Tuple[float, float]] = []
+        self._several: Dict[str, List[Tuple[float, float]]] = {}
+        self._counts: Dict[str, Mapping[str, str]] = {}
 
-    def report(self, key: FrameKey, outcome: str, sequence: int) -> None:
+    def report(self, key: FrameKey, outcome: str, sequence: int, received: float) -> None:
         """Take what the node's timing says about a frame."""
         if key in self._reports:
             self.wrong.append(f'frame {key} reported twice: {self._reports[key].outcome} and {outcome}')
-        self._reports[key] = Report(outcome, sequence)
+        self._reports[key] = Report(outcome, sequence, received)
+
+    def count(self, camera: str, values: Mapping[str, str]) -> None:
+        """Take the node's own counts from /diagnostics; those that came last are compared."""
+        self._counts[camera] = values
+
+    def several(self, camera: str, begin: float, end: float) -> None:
+        """Note that a camera had two publishers: nothing tells the node what is missing from that time."""
+        self._several.setdefault(camera, []).append((begin, end))
 
     def label(self, key: FrameKey, height: int, width: int, size: int) -> None:
         """Take a label image; `size` is its data's length in bytes."""
@@ -93,36 +105,56 @@ class Ledger:
     def _losses(self, frames: List[Published]) -> Dict[str, int]:
         """Return why the frames of one camera that were never reported are missing.
 
-        The node numbers the frames it receives. Where the numbers of two reported frames follow on each
-        other, those sent in between never arrived; where they do not, the node had some of them and
-        said nothing: lost without a reason.
+        The node numbers the frames it receives. A number that no report bears is a frame that the node had
+        and said nothing about: lost without a reason. What else is missing never arrived.
         """
-        lost: Counter = Counter()
         outages = self._outages_of(frames)
-        missing: List[Published] = []
-        previous = -1       # the first frame that the node receives has number 0
-        for frame in frames:
-            report = self._reports.get(frame.key)
-            if report is None:
-                missing.append(frame)
-                continue
-            out = _within(missing, outages)
+        missing = sorted((frame for frame in frames if frame.key not in self._reports),
+                         key=lambda frame: frame.at)
+        sent = [frame.at for frame in missing]
+        silent, previous, last, began, received = 0, -1, 0.0, 0.0, 0
+        reported = [(self._reports[frame.key], frame) for frame in frames if frame.key in self._reports]
+        for report, frame in sorted(reported, key=lambda pair: pair[0].received):
             skipped = report.sequence - previous - 1
-            silent = len(missing) - out if skipped < 0 else max(0, skipped - _within(missing, self._ends))
-            if skipped > len(missing) or (skipped < 0 and not any(
-                    begin <= frame.at <= end for begin, end in outages)):
-                self.wrong.append(f'frame {frame.key} is number {report.sequence} after {previous}')
-            if silent:
-                self.unexplained.append(f'{silent} of the {len(missing)} frames up to {frame.key}, numbers '
+            between = missing[bisect_left(sent, last):bisect_right(sent, frame.at)] if skipped else []
+            if skipped < 0:     # the numbers began anew
+                began, received, skipped = frame.at, report.sequence, 0
+                if not any(begin <= report.received and last <= up for begin, up in self._outages):
+                    self.wrong.append(f'frame {frame.key} is number {report.sequence} after {previous}')
+                    skipped = len(between) - _within(between, outages)
+            lost = max(0, skipped - _within(between, self._ends))
+            if lost:
+                self.unexplained.append(f'{lost} of the {len(between)} frames up to {frame.key}, numbers '
                                         f'{previous} to {report.sequence}')
-            lost.update(lost_without_reason=silent, lost_in_outages=min(out, len(missing) - silent),
-                        lost_in_transport=max(0, len(missing) - silent - out))
-            previous, missing = report.sequence, []
-        out = _within(missing, outages)
-        if len(missing) > out:
-            self.unexplained.append(f'the last {len(missing)} frames from {missing[0].key}')
-        lost.update(lost_without_reason=len(missing) - out, lost_in_outages=out)
-        return lost
+            silent, previous, last, received = silent + lost, report.sequence, frame.at, received + 1
+        tail = missing[bisect_right(sent, last):]
+        lost = len(tail) - _within(tail, outages)
+        if lost:
+            self.unexplained.append(f'the last {lost} frames from {tail[0].key}')
+        silent += lost
+        out = min(_within(missing, outages), len(missing) - silent)
+        self._compare(frames[0].key[0], received, missing[bisect_left(sent, began):], outages)
+        return {'lost_without_reason': silent, 'lost_in_outages': out,
+                'lost_in_transport': max(0, len(missing) - silent - out)}
+
+    def _compare(self, camera: str, received: int, missing: List[Published],
+                 outages: List[Tuple[float, float]]) -> None:
+        """Compare what the node counted since its numbers last began with what is known here."""
+        counts = self._counts.get(camera)
+        if counts is None:
+            return
+        counted, lost, unknown = (int(counts[key]) for key in (
+            'frames_in', 'lost_in_transport', 'lost_in_transport_unknown'))
+        if counted != received:
+            self.wrong.append(f'{camera}: the node counted {counted} frames and reported {received}')
+        shared = self._several.get(camera, [])
+        several, out = _within(missing, shared), _within(missing, shared + outages)
+        if not len(missing) - out <= lost <= len(missing):
+            self.wrong.append(f'{camera}: the node counted {lost} frames lost in transport; {len(missing)} '
+                              f'are missing, {out} of them in outages or while two publishers sent')
+        if several and not unknown:
+            self.wrong.append(f'{camera}: {several} frames were lost while two publishers sent, and the node '
+                              'knew nothing of it')
 
     def _outages_of(self, frames: List[Published]) -> List[Tuple[float, float]]:
         report = [frame.at for frame in frames if frame.key in self._reports]

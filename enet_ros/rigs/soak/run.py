@@ -1,6 +1,7 @@
 """The whole graph under more than it can hold, with faults from a seed; every frame accounted for."""
 
 import argparse
+from functools import partial
 from pathlib import Path
 import random
 import signal
@@ -11,8 +12,8 @@ from ... import cli
 from ...errors import InputError
 from ...json_files import write_json
 from ..processes import Child, Usage
-from .ledger import Published, read_log
-from .summary import flatness, in_words, latency
+from .ledger import read_log
+from .summary import flatness, in_words, latency, recount
 
 CAMERAS = ('front', 'rear', 'left', 'right')
 OVERLOAD = 2.0              # times what the engine holds
@@ -23,7 +24,8 @@ FAULTS_UNTIL = 2 / 3        # of the duration; the rest is overload alone, in wh
 UP_SECONDS = 90.0
 FOREVER = 1e9
 ERRORS = ('refused', 'engine_error')
-FIRST_NUMBERS = {'calibration': 0, 'faults': 10**6, 'overload': 2 * 10**6}      # of a phase's frames
+PHASE_FRAMES = 10**9        # numbers that a phase may use
+SECOND_RATE = 20.0          # Hz, of a second publisher on a camera's topic
 CONFIGURE, CLEANUP, ACTIVATE, DEACTIVATE = 1, 2, 3, 4       # lifecycle_msgs/Transition
 
 
@@ -35,7 +37,8 @@ class Soak:
         self._options = options
         self._folder: Path = options.output
         self._cameras = CAMERAS[:options.cameras]
-        self._watcher = SoakWatcher(self._cameras)
+        self._logs: Dict[Path, str] = {}        # what cameras write, and whose it is
+        self._watcher = SoakWatcher(self._cameras, self._folder / 'reports.txt')
         self._children: List[Child] = []
         # Since the node's last start, by phase: frames reported, usage.
         self._samples: Dict[str, List[Tuple[int, Usage]]] = {}
@@ -54,7 +57,10 @@ class Soak:
             duration = self._options.duration
             self._load('faults', rate, self._options.share, duration * FAULTS_UNTIL, self._disturbed)
             self._load('overload', rate, 0.0, duration * (1 - FAULTS_UNTIL), _seconds)
-            self._settle()
+            before = -1     # until nothing more is reported, and /diagnostics has told its last
+            while self._watcher.ledger.frames_reported != before:
+                before = self._watcher.ledger.frames_reported
+                time.sleep(2.5)
             codes = {'segmentation_node': self._node.end(), 'latency_node': recorder.end()}
             return self._summary(held, rate, codes)
         finally:
@@ -96,7 +102,7 @@ class Soak:
               seconds: Callable[[float], Iterator[int]]) -> None:
         """Let the cameras send for so many `seconds`, and until frames come through again."""
         cameras = self._start_cameras(rate, FOREVER, phase, share)
-        self._wait(lambda: all(self._log(name, phase).exists() for name in self._cameras))
+        self._wait(lambda: all(log.exists() for log in self._logs))
         self._reported_before = self._watcher.ledger.frames_reported
         for _ in cli.progress(seconds(duration), phase, int(duration), 's'):
             self._sample(phase)
@@ -105,33 +111,40 @@ class Soak:
             camera.end()
 
     def _start_cameras(self, rate: float, seconds: float, phase: str, share: float) -> List[Child]:
-        return [self._start('enet_ros.rigs.soak.faulty_camera', [
-            name, str(self._log(name, phase)), '--rate', str(rate / len(self._cameras)),
-            '--seconds', str(seconds), '--seed', str(self._options.seed + index), '--share', str(share),
-            '--first', str(FIRST_NUMBERS[phase])], name + '_camera.log')
-            for index, name in enumerate(self._cameras)]
+        return [self._start_camera(name, phase, rate / len(self._cameras), seconds, index, share)
+                for index, name in enumerate(self._cameras)]
 
-    def _log(self, camera: str, phase: str) -> Path:
-        return self._folder / f'{camera}.{phase}.txt'
+    def _start_camera(self, name: str, phase: str, rate: float, seconds: float, seed: int, share: float,
+                      *more: str) -> Child:
+        log = self._folder / f'{name}.{phase}.txt'
+        first = PHASE_FRAMES * sum(owner == name for owner in self._logs.values())
+        self._logs[log] = name
+        return self._start('enet_ros.rigs.soak.faulty_camera', [
+            name, str(log), '--rate', str(rate), '--seconds', str(seconds), '--seed',
+            str(self._options.seed + seed), '--share', str(share), '--first', str(first)] + list(more),
+            name + '_camera.log')
 
     def _calibrate(self) -> float:
         """Return how many frames a second the engine holds, from the time that each takes."""
         for camera in self._start_cameras(10.0, CALIBRATION_SECONDS, 'calibration', 0.0):
             camera.wait(60.0)
-        services = sorted(service for service in (timing.duration_ns('taken', 'published')
-                                              for timing in self._watcher.timings) if service is not None)
+        services = sorted(delay.engine_ns for delay in self._watcher.delays)
         if not services:
             raise InputError(f'no frame was segmented; see {self._node.log}')
-        del self._watcher.timings[:]
+        del self._watcher.delays[:]
         return 1e9 / services[len(services) // 2]
 
     def _disturbed(self, duration: float) -> Iterator[int]:
         """Do to the graph what the seed says; yield at every second."""
         chance = random.Random(self._options.seed)
-        restarting: List[Callable[[], None]] = [self._kill, self._deactivate, self._terminate, self._clean_up,
-                                                self._visit, self._limit]
-        lasting: List[Callable[[], None]] = [self._deactivate, self._visit, self._limit]
-        began, pause = time.monotonic(), max(5.0, self._options.duration / 30)
+        deactivate = partial(self._transitions, 'deactivated', DEACTIVATE, ACTIVATE)
+        lasting: List[Callable[[], None]] = [deactivate, self._visit, self._limit, self._second]
+        restarting: List[Callable[[], None]] = [
+            partial(self._restart, 'killed', signal.SIGKILL), deactivate,
+            partial(self._restart, 'terminated', signal.SIGTERM),
+            partial(self._transitions, 'cleaned up', DEACTIVATE, CLEANUP, CONFIGURE, ACTIVATE),
+            self._visit, self._limit, self._second]
+        began, pause = time.monotonic(), min(max(5.0, self._options.duration / 30), 30.0)
         following, queue = began + pause, list(restarting)
         for second in _seconds(duration):
             if time.monotonic() > following:
@@ -152,12 +165,6 @@ class Soak:
     def _count(self, what: str) -> None:
         self._disturbances[what] = self._disturbances.get(what, 0) + 1
 
-    def _kill(self) -> None:
-        self._restart('killed', signal.SIGKILL)
-
-    def _terminate(self) -> None:
-        self._restart('terminated', signal.SIGTERM)
-
     def _restart(self, what: str, how: int) -> None:
         self._count(what)
         began = time.monotonic() - IN_FLIGHT_SECONDS
@@ -167,12 +174,6 @@ class Soak:
         up = time.monotonic()
         self._watcher.ledger.outage(began, up, ended=True)
         self._start_node()
-
-    def _deactivate(self) -> None:
-        self._transitions('deactivated', DEACTIVATE, ACTIVATE)
-
-    def _clean_up(self) -> None:
-        self._transitions('cleaned up', DEACTIVATE, CLEANUP, CONFIGURE, ACTIVATE)
 
     def _transitions(self, what: str, *transitions: int) -> None:
         self._count(what)
@@ -192,18 +193,16 @@ class Soak:
         if not self._watcher.limit(2.0):
             self._watcher.ledger.wrong.append('max_rate could not be set')
 
-    def _settle(self) -> None:
-        """Wait until nothing more is reported."""
-        before = -1
-        while self._watcher.ledger.frames_reported != before:
-            before = self._watcher.ledger.frames_reported
-            time.sleep(2.5)     # longer than the period of /diagnostics, whose last message counts
+    def _second(self) -> None:
+        """Let a second publisher, best effort every other time, send on the first camera's topic."""
+        self._count('second publisher')
+        count, began, camera = self._disturbances['second publisher'], time.monotonic(), self._cameras[0]
+        self._start_camera(camera, f'second_{count}', SECOND_RATE, 2.0, count, 0.0,
+                           *['--best-effort'] * (count % 2)).wait(UP_SECONDS)
+        self._watcher.ledger.several(camera, began, time.monotonic() + IN_FLIGHT_SECONDS)
 
     def _summary(self, held: float, rate: float, codes: Dict[str, int]) -> Dict[str, Any]:
-        published: List[Published] = []
-        for phase in FIRST_NUMBERS:
-            for camera in self._cameras:
-                published += read_log(self._log(camera, phase), camera)
+        published = [frame for log, camera in self._logs.items() for frame in read_log(log, camera)]
         for name, code in codes.items():
             if code != 0:
                 self._watcher.ledger.wrong.append(f'{name} ended with code {code}')
@@ -212,7 +211,8 @@ class Soak:
             seed=self._options.seed, duration_s=self._options.duration, engine_rate_hz=held,
             camera_rate_hz=rate, disturbances=self._disturbances,
             errors_survived=sum(summary['dropped_by'].get(reason, 0) for reason in ERRORS),
-            **latency(self._watcher.timings, len(self._cameras) / rate), **flatness(self._samples))
+            **latency(self._watcher.delays, len(self._cameras) / rate), **flatness(self._samples))
+        recount(list(self._logs), self._watcher.log, self._folder / 'latency.csv', summary)
         return summary
 
 

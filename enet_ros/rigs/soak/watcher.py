@@ -1,5 +1,6 @@
 """Listens to a segmentation node under soak, in a thread of its own, and keeps the ledger."""
 
+from pathlib import Path
 import threading
 import time
 from typing import Any, List, Optional, Sequence
@@ -15,21 +16,28 @@ from ...timing import SEGMENTED, FrameTiming
 from ..node_thread import NodeThread
 from .faults import parse_frame_id
 from .ledger import Ledger
+from .summary import Delay
 
 QUEUE = 5000        # timings that may wait here while this process is starved
 
 
 class SoakWatcher:
-    """Feeds a Ledger from ~/timing and ~/labels; calls the node's lifecycle services."""
+    """Feeds a Ledger from ~/timing, ~/labels and /diagnostics; calls the node's lifecycle services.
 
-    def __init__(self, cameras: Sequence[str], segmentation: str = 'segmentation_node') -> None:
+    Every report goes into the file `log` as well: camera, number, outcome, sequence, received_ns.
+    """
+
+    def __init__(self, cameras: Sequence[str], log: Path, segmentation: str = 'segmentation_node') -> None:
         self.ledger = Ledger()
-        self.timings: List[FrameTiming] = []        # of segmented frames
+        self.log = log
+        self._raw = log.open('w', buffering=1)
+        self.delays: List[Delay] = []      # of segmented frames
         self._lock = threading.Lock()
         self._spinning = NodeThread('soak_watcher')
         self._node = self._spinning.node
         self._node.create_subscription(
             DiagnosticArray, segmentation + '/timing', self._on_timing, QoSProfile(depth=QUEUE))
+        self._node.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 100)
         for camera in cameras:
             self._node.create_subscription(Image, f'{segmentation}/{camera}/labels',
                                            self._on_labels, QoSProfile(depth=100))
@@ -70,6 +78,7 @@ class SoakWatcher:
     def close(self) -> None:
         """Stop listening."""
         self._spinning.close()
+        self._raw.close()
 
     def _call(self, kind: Any, request: Any, timeout: float) -> Optional[Any]:
         if not self._clients[kind].wait_for_service(timeout):
@@ -85,9 +94,19 @@ class SoakWatcher:
             for status in message.status:
                 timing = FrameTiming.from_items(
                     status.name, status.message, [(item.key, item.value) for item in status.values])
-                self.ledger.report(key, timing.outcome, timing.sequence)
+                received_ns = timing.marks['received']
+                self._raw.write(f'{key[0]} {key[1]} {timing.outcome} {timing.sequence} {received_ns}\n')
+                self.ledger.report(key, timing.outcome, timing.sequence, received_ns / 1e9)
                 if timing.outcome == SEGMENTED:
-                    self.timings.append(timing)
+                    self.delays.append(Delay(timing.age_ns or 0 if timing.stamp_ns else 0,
+                                              timing.duration_ns('taken', 'published') or 0))
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        with self._lock:
+            for status in message.status:
+                values = {item.key: item.value for item in status.values}
+                if 'lost_in_transport' in values:
+                    self.ledger.count(status.name.split(': ')[-1], values)
 
     def _on_labels(self, message: Image) -> None:
         with self._lock:

@@ -120,3 +120,31 @@ def test_what_a_new_camera_sends_before_it_is_heard_is_counted(context: Any, mon
     subscription.close()
     executor.shutdown()
     node.destroy_node()
+
+
+def test_what_a_camera_sends_while_nobody_subscribes_is_no_loss(context: Any) -> None:
+    """A node that was deactivated for a while did not lose what it did not want."""
+    if not camera_subscription.TELLS_NUMBERS:
+        pytest.skip('this middleware does not number')
+    node = Node('camera_test', context=context)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    statistics = CameraStatistics('a')
+    subscription = CameraSubscription(
+        node, Image, '/image', lambda message, number: statistics.received(0, 0, 0, number),
+        statistics.camera_changed)
+    publisher = node.create_publisher(Image, '/image', QoSProfile(depth=10))
+    for received in (1, 2):
+        subscription.open()
+        while publisher.get_subscription_count() == 0:
+            subscription.follow()
+            executor.spin_once(timeout_sec=0.01)
+        publisher.publish(Image())
+        while statistics.snapshot(0).frames_waiting < received:
+            executor.spin_once(timeout_sec=1.0)
+        subscription.close()
+        while publisher.get_subscription_count():
+            executor.spin_once(timeout_sec=0.01)
+        for _ in range(5):
+            publisher.publish(Image())
+    assert statistics.snapshot(0).lost == 0

@@ -11,10 +11,12 @@ import pytest
 
 from enet_ros.errors import InputError
 from enet_ros.images import to_array
+from enet_ros.latency.rows import FrameRow, RowWriter
 from enet_ros.rigs.processes import Usage
 from enet_ros.rigs.soak import faults
 from enet_ros.rigs.soak.ledger import Ledger, Published
-from enet_ros.rigs.soak.summary import flatness
+from enet_ros.rigs.soak.summary import flatness, recount
+from enet_ros.timing import FrameTiming
 
 
 def _frames(count: int) -> List[Published]:
@@ -24,7 +26,7 @@ def _frames(count: int) -> List[Published]:
 def _ledger(told: 'dict') -> Ledger:
     ledger = Ledger()
     for number, (outcome, sequence) in told.items():
-        ledger.report(('front', number), outcome, sequence)
+        ledger.report(('front', number), outcome, sequence, float(number))
     return ledger
 
 
@@ -79,6 +81,7 @@ def test_memory_is_compared_within_a_phase_once_it_has_settled() -> None:
     told = flatness({'faults': phase(50, 90, 100, 104, 110), 'overload': phase(120, 115, 100, 100, 103)})
     assert told['memory_growth'] == pytest.approx(0.03) and told['threads_growth'] == 2
     assert told['memory_growth_under_faults'] == pytest.approx(0.10)
+    assert told['memory_first_mb'] == 100 and told['memory_mb_per_1000_frames'] == pytest.approx(3.0)
     assert told['memory_series_mb_overload'] == [100, 100, 103] and told['frames_under_overload'] == 2000
     assert flatness({'overload': phase(100, 101, 102)})['memory_growth'] is None     # settled only at its end
 
@@ -97,6 +100,68 @@ def test_outage_explains_only_its_own_time() -> None:
     assert ended.balance(_frames(3))['lost_in_outages'] == 2
 
 
+def _counts(received: int, lost: int, unknown: int = 0) -> 'dict':
+    return {'frames_in': str(received), 'lost_in_transport': str(lost),
+            'lost_in_transport_unknown': str(unknown)}
+
+
+@pytest.mark.parametrize('counts, wrong', [
+    ((3, 2), 0), ((3, 0), 1), ((3, 3), 1), ((2, 2), 1), ((4, 2), 1)])
+def test_the_nodes_own_counts_are_checked(counts: Any, wrong: int) -> None:
+    """A node that says nothing of lost images, or counts too many, is found out."""
+    ledger = _ledger({0: ('segmented', 0), 3: ('segmented', 1), 4: ('superseded', 2)})
+    ledger.count('front', _counts(*counts))
+    assert ledger.balance(_frames(5))['wrong_count'] == wrong
+
+
+def test_the_nodes_counts_are_those_of_its_last_life() -> None:
+    """What was before a restart is counted no longer; what got lost while it was down never was."""
+    ledger = _ledger({0: ('segmented', 0), 2: ('segmented', 1), 6: ('segmented', 1), 8: ('segmented', 2)})
+    ledger.outage(2.5, 4.5, ended=True)
+    ledger.count('front', _counts(3, 1))       # the one with number 0 was reported before anybody listened
+    balance = ledger.balance(_frames(9))
+    assert balance['wrong_count'] == balance['lost_without_reason'] == 0, balance['wrong']
+
+
+@pytest.mark.parametrize('lost, unknown, wrong', [(0, 0, 1), (0, 2, 0), (2, 2, 0), (3, 2, 1)])
+def test_losses_of_two_publishers_are_unknown_and_said_to_be(lost: int, unknown: int, wrong: int) -> None:
+    """They are received in another order than sent; a node that says it knows all of them is wrong."""
+    ledger = Ledger()
+    for sequence, number in enumerate([0, 2, 1, 5]):        # 3 and 4 never arrived
+        ledger.report(('front', number), 'segmented', sequence, float(sequence))
+    ledger.several('rear', 0.5, 4.5)
+    assert ledger.balance(_frames(6))['wrong_count'] == 0
+    ledger.several('front', 0.5, 4.5)
+    ledger.count('front', _counts(4, lost, unknown))
+    balance = ledger.balance(_frames(6))
+    assert balance['lost_in_transport'] == 2 and balance['lost_without_reason'] == 0
+    assert balance['wrong_count'] == wrong
+
+
+def test_recount_finds_what_the_summary_hides(tmp_path: Path) -> None:
+    """Files of three frames; a summary that agrees with them, and several that do not."""
+    camera, reports, recording = (tmp_path / name for name in ('front.txt', 'reports.txt', 'latency.csv'))
+    camera.write_text(''.join(f'{number} {number} - 96 128 1\n' for number in range(3)) + '3 12')
+    reports.write_text('front 0 segmented 0 10\nfront 2 superseded 1 30\n')
+    writer = RowWriter(recording)
+    for sequence, received in ((0, 10), (1, 30)):
+        writer.write([FrameRow(FrameTiming('front', sequence, 5, 'superseded', {'received': received}, 7))])
+    truth = {'frames_published': 3, 'frames_in': 2, 'frames_segmented': 1, 'dropped_by': {'superseded': 1},
+             'lost_in_transport': 1, 'lost_in_outages': 0, 'lost_without_reason': 0}
+    lies = [{'frames_published': 4}, {'frames_in': 3}, {'frames_segmented': 2}, {'dropped_by': {}},
+            {'lost_in_transport': 0}]
+    for lie in [{}] + lies:     # type: List[Any]
+        summary = dict(truth, **lie, wrong=[], wrong_count=0)
+        recount([camera], reports, recording, summary)
+        assert summary['wrong_count'] == len(summary['wrong']) == len(lie), summary['wrong']
+    assert summary['recount']['lost'] == 1 and summary['recount']['recorded'] == 2
+    writer.write([FrameRow(FrameTiming('front', 2, 5, 'superseded', {'received': 40}, 7))])
+    writer.close()
+    summary = dict(truth, wrong=[], wrong_count=0)
+    recount([camera], reports, recording, summary)
+    assert 'nobody else knows' in summary['wrong'][0]
+
+
 @pytest.mark.parametrize('outcome, decodable', [
     ('segmented', False), ('refused', True), ('engine_error', True)])
 def test_wrong_outcomes_are_found(outcome: str, decodable: bool) -> None:
@@ -109,8 +174,8 @@ def test_wrong_labels_are_found() -> None:
     """Labels of another size than the image, or with too little data; frames told twice or never sent."""
     ledger = _ledger({0: ('segmented', 0)})
     ledger.label(('front', 0), 96, 127, 96 * 127 - 1)
-    ledger.report(('front', 0), 'superseded', 0)
-    ledger.report(('front', 9), 'superseded', 1)
+    ledger.report(('front', 0), 'superseded', 0, 0.0)
+    ledger.report(('front', 9), 'superseded', 1, 1.0)
     assert ledger.balance(_frames(1))['wrong_count'] == 4
 
 
@@ -128,4 +193,5 @@ def test_a_short_run(ros_env: Any, random_weights: Path, tmp_path: Path) -> None
     assert summary['frames_segmented'] > 20 and summary['dropped_by']['superseded'] > 0
     assert summary['errors_survived'] > 0 and sum(summary['faults_injected'].values()) > 20
     assert sum(summary['disturbances'].values()) >= 1
+    assert summary['recount']['frames_in'] == summary['frames_in'] and summary['recount']['recorded'] > 0
     assert json.loads((tmp_path / 'latency.json').read_text())['frames_in'] > 0
