@@ -91,6 +91,20 @@ def to_labels(data: Any, height: int, width: int, step: int) -> np.ndarray:
     return _rows(data, height, width, step, _ENCODINGS['8UC1'], False, '8UC1')
 
 
+def to_depth(data: Any, height: int, width: int, encoding: str, step: int,
+             is_bigendian: bool = False) -> np.ndarray:
+    """Return a depth image (REP 118: `16UC1` millimetres, `32FC1` metres) as a new (H, W) float32, metres.
+
+    0, NaN and infinity say, as they do in the message, that nothing was measured. Checks as `to_array`.
+    """
+    if encoding not in ('16UC1', '32FC1'):
+        raise ImageError(f"a depth image's encoding is 16UC1 or 32FC1, not {encoding[:40]!r}")
+    millimetres = encoding == '16UC1'
+    layout = _Layout(1, np.uint16 if millimetres else np.float32, '')
+    rows = _rows(data, height, width, step, layout, is_bigendian, encoding)
+    return np.multiply(rows, 0.001 if millimetres else 1.0, dtype=np.float32)
+
+
 def convert_by_opencv(rows: np.ndarray, encoding: str, target: str) -> np.ndarray:
     """Pixels of any known encoding, native byte order -> (H, W, 3) uint8; `target` is its 'rgb8' or 'bgr8'.
 

@@ -55,6 +55,15 @@ class SyntheticStreet(Dataset):
         """The intrinsic matrix K, (3, 3) float64, pixels."""
         return self.scene.camera.matrix()
 
+    def geometry(self, index: int) -> Tuple[np.ndarray, float, float]:
+        """Return frame `index`'s true depth, and the camera's height and pitch above the flat ground.
+
+        Depth is (H, W) float32 metres along the optical axis, infinite for the sky and what is farther than
+        the street is drawn; height is in metres, pitch in radians, nose down positive; there is no roll.
+        """
+        depth = self.scene.paint(self.start + index / RATE_HZ).depth()
+        return (depth,) + self.scene.camera.above_ground()
+
     def __getstate__(self) -> Dict:
         """Leave the street out of a pickle: a data loader's worker lays out its own."""
         return dict(self.__dict__, _scene=None)

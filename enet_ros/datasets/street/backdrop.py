@@ -5,10 +5,9 @@ from typing import Tuple
 import cv2
 import numpy as np
 
-from .canvas import Canvas
+from .canvas import CROWNS, SKY, SKYLINE, Canvas
 from .textures import foliage, noise
 
-SKY, BUILDING, TREE = 0, 1000, 5000
 _MARGIN = 0.35  # of the width, to either side, for the camera's turning
 
 
@@ -21,7 +20,7 @@ class Backdrop:
         self._horizon = int(horizon + height * 0.1)
         shape = (self._horizon, width + 2 * self._margin)
         self._image = _sky(rng, shape)
-        self._ids = np.full(shape, SKY, np.uint16)
+        self._strokes = np.full(shape, SKY, np.uint16)
         self._skyline(rng, height)
 
     def paint(self, canvas: Canvas) -> None:
@@ -32,24 +31,24 @@ class Backdrop:
         move = np.array([[1.0, 0.0, shift], [0.0, 1.0, fall]])
         size = (camera.size[1], camera.size[0])
         cv2.warpAffine(self._image, move, size, canvas.image, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)
-        cv2.warpAffine(self._ids, move, size, canvas.ids, cv2.INTER_NEAREST, cv2.BORDER_REPLICATE)
+        cv2.warpAffine(self._strokes, move, size, canvas.strokes, cv2.INTER_NEAREST, cv2.BORDER_REPLICATE)
 
     def _skyline(self, rng: np.random.RandomState, height: int) -> None:
-        rows, columns = self._ids.shape
+        rows, columns = self._strokes.shape
         x = 0
         while x < columns:
             wide = int(rng.uniform(0.05, 0.14) * height) + 2
             tall = int(rng.uniform(0.04, 0.12) * height)
             grey = rng.uniform(150, 185)
             self._image[rows - tall:, x:x + wide] = np.array([grey, grey, grey + 5]) * rng.uniform(0.95, 1.0)
-            self._ids[rows - tall:, x:x + wide] = BUILDING
+            self._strokes[rows - tall:, x:x + wide] = SKYLINE
             x += int(wide * rng.uniform(0.7, 1.6))
         bumps = noise(rng, (4, columns), 5, 8)[1]
         crowns = np.maximum((0.05 + 0.022 * bumps) * height, 2).astype(int)
         below = np.arange(rows)[:, None] >= rows - crowns[None]
         leaves = foliage(rng, (rows, columns), np.array([118.0, 138.0, 112.0])).astype(np.float32)
         self._image[below] = (0.6 * leaves + 0.4 * 190)[below].astype(np.uint8)
-        self._ids[below] = TREE
+        self._strokes[below] = CROWNS
 
 
 def _sky(rng: np.random.RandomState, shape: Tuple[int, int]) -> np.ndarray:

@@ -51,9 +51,17 @@ class Camera:
         self.move(Pose(0.0, 0.0, 1.4, 0.0, 0.0))
 
     def matrix(self) -> np.ndarray:
-        """Return the intrinsic matrix K, (3, 3) float64, of the level camera."""
-        return np.array([[self.focal, 0.0, self.centre[0]], [0.0, self.focal, self.centre[1]],
+        """Return the intrinsic matrix K, (3, 3) float64; pixel (0, 0) is the middle of the first."""
+        return np.array([[self.focal, 0.0, self.centre[0] - 0.5], [0.0, self.focal, self.centre[1] - 0.5],
                          [0.0, 0.0, 1.0]])
+
+    def above_ground(self) -> Tuple[float, float]:
+        """Return height in metres and pitch in radians, nose down positive, as ROS counts them.
+
+        The picture of the ground is exactly that of a camera so placed: it is at Y = height + pitch * Z.
+        """
+        tilt = math.atan(self.pose.pitch)
+        return self.pose.height * math.cos(tilt), -tilt
 
     def move(self, pose: Pose) -> None:
         """Place the camera."""

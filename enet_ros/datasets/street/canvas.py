@@ -1,6 +1,7 @@
-"""A picture and its truth, painted together: each stroke goes into the image and into `ids`.
+"""A picture and its truth, painted together: each stroke goes into the image, its number into `strokes`.
 
-`ids` holds class * 1000 + instance number (0: a class without instances, as in Cityscapes' instance images).
+A stroke's ident is class * 1000 + instance number (0: a class without instances, as in Cityscapes' instance
+images). What a stroke shows is flat, so the inverse of its depth is linear across the picture.
 """
 
 from typing import List, NamedTuple, Optional, Sequence, Tuple, Union
@@ -15,6 +16,9 @@ HAZE = 205.0  # the grey that distance fades to
 THINNEST = 0.2  # pixels of radius; thinner lines are left out
 _SHIFT = 3  # fractional bits of pixel coordinates
 NEAR_TEXTURE = 1.5  # metres; nearer, a wall beside the road is outside the picture anyhow
+# The idents of the strokes that every picture begins with: the backdrop's three, then the ground's two.
+IDENTS = (0, 1000, 5000, 3000, 4000)
+SKY, SKYLINE, CROWNS, ROAD, PAVEMENT = range(len(IDENTS))
 _CLASS_OF = (np.arange(65536) // 1000).astype(np.uint8)
 
 Colour = Tuple[float, float, float]
@@ -46,12 +50,14 @@ class Model:
 
 
 class Canvas:
-    """Image (H, W, 3) uint8 RGB and ids (H, W) uint16, painted through a camera, far things first."""
+    """Image (H, W, 3) uint8 RGB and strokes (H, W) uint16, painted through a camera, far things first."""
 
     def __init__(self, camera: Camera) -> None:
         self.camera = camera
         self.image = np.zeros(camera.size + (3,), np.uint8)
-        self.ids = np.zeros(camera.size, np.uint16)
+        self.strokes = np.zeros(camera.size, np.uint16)
+        self._idents = list(IDENTS)
+        self._surfaces: List[Tuple[np.ndarray, np.ndarray]] = []    # of the strokes after `IDENTS`
 
     def haze(self, s: float) -> float:
         """Return how much of what is at `s` is lost in the haze, 0 to 1."""
@@ -85,17 +91,26 @@ class Canvas:
                 continue
             light, fog = part.light * (1 - haze), HAZE * haze
             r, g, b = colours[part.colour] if isinstance(part.colour, int) else part.colour
-            self._part(outline, (r * light + fog, g * light + fog, b * light + fog), part.ident + instance,
+            along = points[stop - len(outline):stop, 0]
+            stroke = self._stroke(part.ident + instance, pixels[stop - len(outline):stop],
+                                  np.full(len(along), along.mean()) if part.radius else along)
+            self._part(outline, (r * light + fog, g * light + fog, b * light + fog), stroke,
                        part.radius * scale)
 
-    def _part(self, outline: np.ndarray, colour: Colour, ident: int, radius: float) -> None:
+    def _stroke(self, ident: int, pixels: np.ndarray, along: np.ndarray) -> int:
+        """Return the number of a new stroke: what it shows, and where points of it are along the road."""
+        self._idents.append(ident)
+        self._surfaces.append((pixels, along))
+        return len(self._idents) - 1
+
+    def _part(self, outline: np.ndarray, colour: Colour, stroke: int, radius: float) -> None:
         if radius:
             thickness = min(max(1, int(2 * radius + 0.5)), 255)
             cv2.polylines(self.image, [outline], False, colour, thickness, cv2.LINE_AA, _SHIFT)
-            cv2.polylines(self.ids, [outline], False, ident, thickness, cv2.LINE_8, _SHIFT)
+            cv2.polylines(self.strokes, [outline], False, stroke, thickness, cv2.LINE_8, _SHIFT)
         else:
             cv2.fillConvexPoly(self.image, outline, colour, cv2.LINE_AA, _SHIFT)
-            cv2.fillConvexPoly(self.ids, outline, ident, cv2.LINE_8, _SHIFT)
+            cv2.fillConvexPoly(self.strokes, outline, stroke, cv2.LINE_8, _SHIFT)
 
     def _clipped(self, model: Model, points: np.ndarray) -> Optional[Model]:
         """Return what of a model is not too near to be seen: faces cut, lines that come too near left out."""
@@ -137,7 +152,8 @@ class Canvas:
         mask = np.zeros(patch.shape[:2], np.uint8)
         cv2.fillConvexPoly(mask, _fixed(shifted), 255, cv2.LINE_8, _SHIFT)
         cv2.copyTo(patch, mask, self.image[y0:y1, x0:x1])
-        cv2.fillConvexPoly(self.ids, _fixed(pixels), ident, cv2.LINE_8, _SHIFT)
+        stroke = self._stroke(ident, pixels, corners[:, 0])
+        cv2.fillConvexPoly(self.strokes, _fixed(pixels), stroke, cv2.LINE_8, _SHIFT)
 
     def sprite(self,
                foot: Tuple[float, float, float],
@@ -166,11 +182,30 @@ class Canvas:
         colours = cv2.addWeighted(cv2.cvtColor(patch, cv2.COLOR_BGRA2BGR), light * (1 - haze),
                                   np.zeros_like(patch[:, :, :3]), 0.0, HAZE * haze)
         cv2.copyTo(colours, mask, self.image[y0:y1, x0:x1])
-        self.ids[y0:y1, x0:x1][mask != 0] = ident
+        self.strokes[y0:y1, x0:x1][mask != 0] = self._stroke(ident, corners, np.full(3, foot[0]))
 
     def truth(self) -> Tuple[np.ndarray, np.ndarray]:
         """Return labels (H, W) uint8 and instances (H, W) int32, 0 where a pixel belongs to none."""
-        return np.take(_CLASS_OF, self.ids), np.take(_INSTANCE_OF, self.ids)
+        ids = np.array(self._idents, np.uint16)[self.strokes]
+        return np.take(_CLASS_OF, ids), np.take(_INSTANCE_OF, ids)
+
+    def depth(self) -> np.ndarray:
+        """Return metres along the optical axis, (H, W) float32; infinite where the backdrop is."""
+        camera = self.camera
+        planes = np.zeros((len(self._idents), 3))       # 1 / depth = planes . (column, row, 1)
+        for stroke in np.unique(self.strokes[self.strokes >= len(IDENTS)]).tolist():
+            pixels, along = self._surfaces[stroke - len(IDENTS)]
+            middle = pixels.mean(0)
+            design = np.column_stack((pixels - middle, np.ones(len(pixels))))
+            plane = np.linalg.lstsq(design, 1.0 / (along - camera.pose.s), rcond=None)[0]
+            planes[stroke] = plane[0], plane[1], plane[2] - middle.dot(plane[:2])
+        on_ground = np.isin(self._idents, [IDENTS[ROAD], IDENTS[PAVEMENT]])     # crossings, too
+        planes[on_ground] = np.array([0.0, 1.0, 0.5 - camera.horizon]) / (camera.focal * camera.pose.height)
+        rows, columns = np.indices(camera.size)
+        found = planes[self.strokes]
+        inverse = found[..., 0] * columns + found[..., 1] * rows + found[..., 2]
+        with np.errstate(divide='ignore'):
+            return np.where(inverse > 1.0 / (2 * FAR), 1.0 / inverse, np.inf).astype(np.float32)
 
     def _box(self, pixels: np.ndarray) -> Optional[Tuple[int, int, int, int]]:
         height, width = self.camera.size

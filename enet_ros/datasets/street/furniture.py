@@ -4,8 +4,8 @@ from typing import NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from .canvas import Canvas, Colour, Model, Part
-from .ground import KERB, ROAD
+from .canvas import IDENTS, ROAD, Canvas, Colour, Model, Part
+from .ground import KERB
 from .textures import Texture
 
 BUILDING, POLE, TREE, SIGN, FENCE = 1000, 2000, 5000, 6000, 7000
@@ -132,5 +132,5 @@ _BOLLARD = Model([
 ])
 _CROSSING = Model([
     Part(np.array([[0.0, d, 0.0], [3.0, d, 0.0], [3.0, d + 0.55, 0.0], [0.0, d + 0.55, 0.0]]),
-         (208.0, 208.0, 204.0), ROAD) for d in np.arange(0.4 - KERB, KERB - 0.3, 1.1)
+         (208.0, 208.0, 204.0), IDENTS[ROAD]) for d in np.arange(0.4 - KERB, KERB - 0.3, 1.1)
 ])

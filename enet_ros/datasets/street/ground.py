@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from .camera import FAR, Camera
-from .canvas import HAZE, Canvas
+from .canvas import HAZE, PAVEMENT, ROAD, Canvas
 from .textures import Texture, noise, shade
 
 KERB = 5.5  # metres from the centre line to the kerb
@@ -14,7 +14,6 @@ HOUSES = 8.8  # metres from the centre line to the house fronts
 _HALF = 24.0  # metres to either side that the strip covers
 _PERIOD = 24.0  # metres after which it repeats
 _DENSITY = 20  # pixels per metre
-ROAD, PAVEMENT = 3000, 4000
 
 
 class Ground:
@@ -36,8 +35,8 @@ class Ground:
         across = (np.arange(width) + 0.5 - camera.centre[0]) / camera.focal
         d = np.outer(depth.astype(np.float32), across.astype(np.float32))
         d -= camera.sideways(s).astype(np.float32)[:, None]
-        canvas.ids[top:] = PAVEMENT
-        canvas.ids[top:][np.abs(d) < KERB] = ROAD
+        canvas.strokes[top:] = PAVEMENT
+        canvas.strokes[top:][np.abs(d) < KERB] = ROAD
         image = canvas.image[top:]
         self._sample(camera, image, d, s, depth)
         self._shade(canvas, image, top, shadows)

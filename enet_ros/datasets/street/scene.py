@@ -33,6 +33,11 @@ class Scene:
 
     def render(self, t: float, number: int) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return image (H, W, 3) uint8 RGB, label (H, W) uint8, instances (H, W) int32 at `t` seconds."""
+        canvas = self.paint(t)
+        return (self._expose(canvas.image, t, number),) + canvas.truth()
+
+    def paint(self, t: float) -> Canvas:
+        """Return what the camera, moved to where it is at `t` seconds, sees."""
         pose = self.layout.pose(t)
         self.camera.move(pose)
         canvas = Canvas(self.camera)
@@ -51,8 +56,7 @@ class Scene:
         for s, job in sorted(jobs, key=lambda job: -job[0]):
             if s - pose.s < FAR:
                 job()
-        label, instances = canvas.truth()
-        return self._expose(canvas.image, t, number), label, instances
+        return canvas
 
     def _still(self, canvas: Canvas, cells: List[Cell]) -> List[_Job]:
         """Return what does not move as (distance by which it is sorted, painting)."""
