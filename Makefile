@@ -3,6 +3,7 @@
 #   make demo    playback, segmentation and live scoring over DDS; leaves out/demo/report.html
 #   make test    every test and linter
 #   make benchmark    speed on this machine, beside peers; leaves out/benchmark/ (ARGS=--quick: four minutes)
+#   make coverage    the same, and the lines of enet_ros that no test runs; slower
 #   make test-py36    the library's tests under Python 3.6, the robot's
 #   make test-isa    the numeric tests under the instruction sets of older processors
 #   make docs-long    the lines of the documents that take over a minute as well
@@ -29,7 +30,7 @@ LEAKS := $(filter AMENT_% COLCON_% ROS_% RMW_% _ROS_%,$(.VARIABLES)) \
 	PYTHONPATH PYTHONHOME LD_LIBRARY_PATH CMAKE_PREFIX_PATH VIRTUAL_ENV
 unexport $(LEAKS)
 
-.PHONY: docs-long container-test demo benchmark test test-py36 test-isa fuzz soak lint torch requirements clean help
+.PHONY: docs-long container-test coverage demo benchmark test test-py36 test-isa fuzz soak lint torch requirements clean help
 help:
 	@sed -n 's/^#   make/make/p' Makefile
 
@@ -42,6 +43,12 @@ benchmark: .venv/.test
 
 test: .venv/.test
 	@OMP_NUM_THREADS=1 $(VENV)/python -m pytest -n $(WORKERS) --dist loadfile --max-worker-restart 0 $(ARGS)
+
+# On Python 3.11 counting lines tripled the processor time of pure tests, so `make test` does without. Processes that
+# tests start are counted too (setup.cfg).
+coverage: export COVERAGE_CORE := sysmon
+coverage:
+	@$(MAKE) --no-print-directory test ARGS='--cov --cov-report=term:skip-covered $(ARGS)'
 
 soak: .venv/.runtime
 	@ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST $(VENV)/python -m enet_ros soak \
