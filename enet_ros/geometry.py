@@ -1,6 +1,6 @@
 """How an image of any size meets a network of one size, and how labels find the way back."""
 
-from typing import NamedTuple, Tuple
+from typing import Iterator, NamedTuple, Tuple
 
 import cv2
 import numpy as np
@@ -56,20 +56,26 @@ class Fit(NamedTuple):
         doubled = (self.source.height % self.target.height or self.source.width % self.target.width) == 0
         resized = cv2.resize(part, (self.source.width, self.source.height),
                              interpolation=cv2.INTER_NEAREST if doubled else _NEAREST)
-        return self._embed(resized)
+        return self.embed(resized)
 
     def argmax_to_image(self, logits: np.ndarray) -> np.ndarray:
         """(C, h, w) float32 logits -> (H, W) uint8 labels: bilinear to the image's size, then argmax."""
-        size = (self.source.width, self.source.height)
-        best = cv2.resize(np.ascontiguousarray(self.target.of(logits[0])), size)
+        planes = self.enlarged(logits)
+        best = next(planes)
         labels = np.zeros(best.shape, np.uint8)
-        for index in range(1, len(logits)):
-            other = cv2.resize(np.ascontiguousarray(self.target.of(logits[index])), size)
+        for index, other in enumerate(planes, 1):
             labels[other > best] = index
             np.maximum(best, other, out=best)
-        return self._embed(labels)
+        return self.embed(labels)
 
-    def _embed(self, labels: np.ndarray) -> np.ndarray:
+    def enlarged(self, planes: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield each of (C, h, w) float32 planes, bilinear, at the size of the image's part that it is of."""
+        for plane in planes:
+            yield cv2.resize(np.ascontiguousarray(self.target.of(plane)),
+                             (self.source.width, self.source.height))
+
+    def embed(self, labels: np.ndarray) -> np.ndarray:
+        """Labels of what the network saw -> (H, W) of the whole image, IGNORE around them."""
         if labels.shape == self.image_size:
             return labels
         whole = np.full(self.image_size, IGNORE, np.uint8)

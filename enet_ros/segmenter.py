@@ -10,6 +10,7 @@ from . import picture_files
 from . import weights as weights_file
 from .classes import IGNORE, ClassTable
 from .datasets.files import image as read_image
+from .deploy.confidence import Calibration, labels_and_confidence
 from .deploy.engine import Engine
 from .deploy.factory import open_engine
 from .errors import InputError
@@ -75,7 +76,7 @@ class Segmenter:
              input_size: Optional[Tuple[int, int]] = None, precision: Optional[str] = None,
              resize: str = 'stretch', upsample: str = 'labels',
              output_classes: Union[None, str, Path, ClassTable] = None,
-             ego_mask: Union[None, str, Path, np.ndarray] = None,
+             ego_mask: Union[None, str, Path, np.ndarray] = None, confidence: bool = False,
              **engine_options: Any) -> 'Segmenter':
         """Load weights and start an engine.
 
@@ -84,7 +85,8 @@ class Segmenter:
         'crop' (what is outside stays unlabelled) or 'letterbox'. `upsample` 'logits' interpolates
         bilinearly before the argmax, as the literature scores; 'labels' is what a robot can afford.
         `output_classes` groups classes by a class file that maps them; pixels where `ego_mask` (a
-        PNG, or (H, W) uint8) is not zero become 255. `engine_options` go to `deploy.open_engine`.
+        PNG, or (H, W) uint8) is not zero become 255. `confidence` prepares the method of that name.
+        `engine_options` go to `deploy.open_engine`.
         Raises InputError in one line for whatever is wrong with any of them.
         """
         checkpoint = weights if isinstance(weights, weights_file.Checkpoint) else weights_file.load(weights)
@@ -92,8 +94,12 @@ class Segmenter:
             output_classes = ClassTable.load(output_classes)
         if ego_mask is not None and not isinstance(ego_mask, np.ndarray):
             ego_mask = read_mask(ego_mask)
-        if output_classes is not None:
-            _group_table(output_classes, checkpoint.classes)    # refuse before an engine is built
+        groups = None
+        if output_classes is not None:      # refused before an engine is built
+            table = _group_table(output_classes, checkpoint.classes)
+            groups = tuple(table[:len(checkpoint.classes)].tolist())
+        if confidence:
+            engine_options['calibration'] = Calibration(checkpoint.temperature, groups)
         opened = open_engine(checkpoint, engine, precision, input_size, **engine_options)
         return cls(opened, checkpoint.classes, resize, upsample, output_classes, ego_mask, checkpoint)
 
@@ -134,6 +140,19 @@ class Segmenter:
         A 'bgr' image is reordered at the network's size, never copied at its own. ValueError for what
         is no (H, W, 3) uint8 image.
         """
+        labels, _, times = self._work(image, order, False)
+        return labels, times
+
+    def confidence(self, image: np.ndarray, order: str = 'rgb') -> Tuple[np.ndarray, np.ndarray, StageTimes]:
+        """Do as `timed`, and return each label's calibrated probability between the labels and the times.
+
+        It is (H, W) uint8, 255 for 1.0, and 0 where the label is unknown. A group of `output_classes` has
+        the sum of its classes' probabilities. ValueError where the segmenter was not opened for it.
+        """
+        return self._work(image, order, True)
+
+    def _work(self, image: np.ndarray, order: str,
+              confident: bool) -> Tuple[np.ndarray, Any, StageTimes]:
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
             raise ValueError(f'an image is (H, W, 3) uint8, not {image.dtype} of shape {image.shape}')
         started = monotonic_ns()
@@ -145,10 +164,23 @@ class Segmenter:
         if order == 'bgr':
             frame = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB, dst=self._frame)
         preprocessed = monotonic_ns()
-        answer = self.engine.labels(frame) if self.upsample == 'labels' else self.engine.logits(frame)
+        shares = None
+        if self.upsample == 'logits':
+            answer = self.engine.logits(frame)
+        elif confident:
+            answer, shares = self.engine.labels_and_confidence(frame)
+        else:
+            answer = self.engine.labels(frame)
         inferred = monotonic_ns()
         labels = self._finish(answer)
-        return labels, StageTimes(started, preprocessed, inferred, monotonic_ns())
+        if confident:
+            if shares is None:
+                answer = np.stack(list(self._fit.enlarged(answer)))
+                shares = self._fit.embed(labels_and_confidence(answer, self.engine.calibrated())[1])
+            else:
+                shares = self._fit.to_image(shares)
+            shares[labels == IGNORE] = 0
+        return labels, shares, StageTimes(started, preprocessed, inferred, monotonic_ns())
 
     def _finish(self, answer: np.ndarray) -> np.ndarray:
         """Bring the engine's answer to the image's size, then group and mask."""

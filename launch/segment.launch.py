@@ -29,6 +29,9 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         'overlay_alpha', default_value='', description='share of colour, 0..1; empty: as params_file says'),
     DeclareLaunchArgument(
+        'confidence', default_value='', choices=['', 'true', 'false'],
+        description='offer ~/confidence; empty: as params_file says'),
+    DeclareLaunchArgument(
         'params_file', default_value=PARAMS_FILE, description='parameters of all nodes started here'),
     DeclareLaunchArgument('namespace', default_value='', description='namespace of the nodes'),
     DeclareLaunchArgument(
@@ -58,6 +61,8 @@ def nodes(context: LaunchContext) -> List[Any]:
     for name in ('weights', 'engine', 'image_transport'):
         if given(name):
             chosen[name] = given(name)
+    if given('confidence'):
+        chosen['confidence'] = given('confidence') == 'true'
     alpha = launching.number(context, 'overlay_alpha', 0.0, 1.0)
     if alpha is not None:
         chosen['overlay_alpha'] = alpha

@@ -16,6 +16,7 @@ from ..weights import Checkpoint
 from .engine import Engine, EngineError
 from .frames import FrameBuffers
 from .graph import rewrite
+from .torch_layers import best_and_probability
 
 _DTYPES = {'fp16': torch.float16, 'fp32': torch.float32, 'bf16': torch.bfloat16}
 _WARM_UP = 3        # cuDNN chooses its kernels before they are captured
@@ -65,6 +66,11 @@ class CudaEngine(Engine):
         """(H, W, 3) uint8 RGB -> (C, H, W) float32 logits."""
         self._run(frame)
         return self._logits[0].float().contiguous().cpu().numpy()
+
+    def labels_and_confidence(self, frame: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+        """(H, W, 3) uint8 RGB -> labels and their probability times 255, (H, W) uint8 both."""
+        self._run(frame)
+        return best_and_probability(self._logits, self.calibrated())
 
     def close(self) -> None:
         """Release the captured graph, then what it points to."""

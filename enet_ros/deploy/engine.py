@@ -1,11 +1,12 @@
 """What every inference engine offers."""
 
 import abc
-from typing import Any, Tuple
+from typing import Any, Optional, Tuple
 
 import numpy as np
 
 from ..errors import InputError
+from .confidence import Calibration, labels_and_confidence
 
 
 class EngineError(InputError):
@@ -23,6 +24,7 @@ class Engine(abc.ABC):
     precision: str
     input_size: Tuple[int, int]
     reason: str = 'asked for'
+    calibration: Optional[Calibration] = None
 
     @abc.abstractmethod
     def labels(self, frame: np.ndarray) -> np.ndarray:
@@ -34,6 +36,24 @@ class Engine(abc.ABC):
     def logits(self, frame: np.ndarray) -> np.ndarray:
         """(H, W, 3) uint8 RGB at `input_size` -> (C, H, W) float32, for scoring by upsampled logits."""
         raise NotImplementedError(f'engine {self.name} gives labels only')
+
+    def calibrate(self, calibration: Calibration) -> None:
+        """Prepare `labels_and_confidence`, its first run included; EngineError where this engine has none."""
+        self.calibration = calibration
+        self.labels_and_confidence(np.zeros(self.input_size + (3,), np.uint8))
+
+    def labels_and_confidence(self, frame: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+        """Do as `labels`, and return each label's probability, (H, W) uint8: 255 is 1.0.
+
+        ValueError unless `calibrate` was called. Both arrays may be overwritten by the next call.
+        """
+        return labels_and_confidence(self.logits(frame), self.calibrated())
+
+    def calibrated(self) -> Calibration:
+        """Return what `calibrate` was given; ValueError where it was not called."""
+        if self.calibration is None:
+            raise ValueError(f'engine {self.name} was not opened for confidence')
+        return self.calibration
 
     def close(self) -> None:
         """Release what the engine holds; a second call does nothing."""

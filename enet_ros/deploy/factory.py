@@ -10,6 +10,7 @@ from typing import Dict, List, Optional, Tuple, Union
 from ..errors import InputError
 from ..libraries import missing_line
 from ..weights import Checkpoint
+from .confidence import Calibration
 from .engine import Engine, EngineError
 
 # Each module has available() -> None or why not, and open(checkpoint, input_size, precision, cache, threads).
@@ -30,11 +31,12 @@ PRECISIONS = ('fp32', 'fp16', 'bf16')
 
 def open_engine(checkpoint: Checkpoint, engine: str = 'auto', precision: Optional[str] = None,
                 input_size: Optional[Tuple[int, int]] = None, cache: Union[None, str, Path] = None,
-                threads: Optional[int] = None) -> Engine:
+                threads: Optional[int] = None, calibration: Optional[Calibration] = None) -> Engine:
     """Open the named engine, or with 'auto' the first that works of TensorRT, CUDA, OpenVINO, torch, OpenCV.
 
     `precision` is 'fp32', 'fp16' or 'bf16', the engine's own choice where None; `input_size` is
-    (height, width), multiples of 8; `cache` the folder of built engines; `threads` the CPU's share.
+    (height, width), multiples of 8; `cache` the folder of built engines; `threads` the CPU's share;
+    `calibration` prepares `Engine.labels_and_confidence`.
     The engine's `reason` tells what was passed over. InputError where an option is wrong or no
     engine works.
     """
@@ -56,6 +58,8 @@ def open_engine(checkpoint: Checkpoint, engine: str = 'auto', precision: Optiona
                 refusal = module.available()
             if refusal is None:
                 opened: Engine = module.open(checkpoint, size, precision, folder, threads)
+                if calibration is not None:
+                    opened.calibrate(calibration)
                 asked = 'first that works' if engine == 'auto' else 'asked for'
                 opened.reason = '; '.join([f'{label}: {asked}'] + passed)
                 if engine == 'auto' and label == 'opencv':

@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import InputError
 from ..weights import Checkpoint
 from .cache import EngineCache
+from .confidence import Calibration
 from .engine import Engine, EngineError
 
 _TYPES = {'fp32': 'f32', 'bf16': 'bf16'}
@@ -48,21 +49,36 @@ class OpenVinoEngine(Engine):
         self._options = self._configuration(threads)
         self._cache = None if cache is None else EngineCache(cache)
         height, width = input_size
-        self._out = np.empty(input_size, np.uint8)
         # Even and odd columns of one row, side by side: what cv2.merge writes.
-        self._pairs = self._out.reshape(height // 2, 2, width // 2, 2)
+        self._pairs = np.empty((2, height // 2, 2, width // 2, 2), np.uint8)    # labels, then confidence
         self._logits: Any = None
+        self._confidence: Any = None
         self._labels: Any = self._compile('labels')
         self.labels(np.zeros(input_size + (3,), np.uint8))      # the first run allocates
 
     def labels(self, frame: np.ndarray) -> np.ndarray:
         """(H, W, 3) uint8 RGB -> (H, W) uint8 labels."""
-        answer = self._infer(self._labels, frame)
+        return self._whole(self._infer(self._labels, frame), self._pairs[0])
+
+    def calibrate(self, calibration: Calibration) -> None:
+        """Compile a second model, and run it once."""
+        self.calibration = calibration
+        self._confidence = self._compile('confidence')
+        super().calibrate(calibration)
+
+    def labels_and_confidence(self, frame: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+        """(H, W, 3) uint8 RGB -> labels and their probability times 255, (H, W) uint8 both."""
+        self.calibrated()
+        answer = self._infer(self._confidence, frame)
+        half = len(answer) // 2
+        return self._whole(answer[:half], self._pairs[0]), self._whole(answer[half:], self._pairs[1])
+
+    def _whole(self, answer: np.ndarray, pairs: np.ndarray) -> np.ndarray:
         if answer.shape[0] == 1:
             return answer[0, 0]
         for row in (0, 1):
-            self._pairs[:, row] = cv2.merge((answer[row, 0], answer[row, 1]))
-        return self._out
+            pairs[:, row] = cv2.merge((answer[row, 0], answer[row, 1]))
+        return pairs.reshape(self.input_size)
 
     def logits(self, frame: np.ndarray) -> np.ndarray:
         """(H, W, 3) uint8 RGB -> (C, H, W) float32 logits, by a second model compiled when first asked."""
@@ -72,7 +88,7 @@ class OpenVinoEngine(Engine):
 
     def close(self) -> None:
         """Release the compiled models."""
-        self._labels = self._logits = None
+        self._labels = self._logits = self._confidence = None
 
     def _infer(self, request: Any, frame: np.ndarray) -> np.ndarray:
         self.check(frame)
@@ -109,7 +125,7 @@ class OpenVinoEngine(Engine):
             except RuntimeError:    # whole, and yet refused: compiled anew
                 pass
         from .openvino_network import build
-        model = build(self._checkpoint, self.input_size, head)
+        model = build(self._checkpoint, self.input_size, head, self.calibration or Calibration())
         compiled = self._core.compile_model(model, 'CPU', self._options)
         if self._cache is not None:
             try:
@@ -121,10 +137,13 @@ class OpenVinoEngine(Engine):
     def _key(self, head: str) -> Dict[str, Any]:
         """Return everything that a compiled model depends on, as JSON types."""
         import openvino
-        return {'network': self._checkpoint.network, 'weights': self._checkpoint.sha256, 'head': head,
+        calibration = str(self.calibrated()) if head == 'confidence' else ''
+        return {'network': self._checkpoint.network, 'calibration': calibration,
+                'weights': self._checkpoint.sha256, 'head': head,
                 'size': '{}x{}'.format(*self.input_size), 'precision': self.precision,
                 'threads': self._options.get('INFERENCE_NUM_THREADS', 0), 'source': _source(),
-                'openvino': openvino.__version__, 'cpu': self._core.get_property('CPU', 'FULL_DEVICE_NAME')}
+                'openvino': openvino.__version__,
+                'cpu': self._core.get_property('CPU', 'FULL_DEVICE_NAME')}
 
 
 def _source() -> str:

@@ -6,10 +6,13 @@ channels, transposing what two layers read, slicing channels) costs more than it
 written in other terms here.
 """
 
-from typing import Any, Optional, Tuple
+import functools
+from typing import Any, List, Optional, Tuple
 
 import numpy as np
 from openvino import opset13 as op
+
+from .confidence import Calibration
 
 Node = Any      # an openvino.Node, or one of its outputs
 
@@ -159,15 +162,39 @@ def best_class(scores: Node, bias: Optional[np.ndarray] = None) -> Node:
     The first of equal ones wins. Rows are views of one block of memory. The index is computed, not
     selected: so the whole chain becomes one or two kernels, half of what selecting takes.
     """
-    classes = scores.shape[0]
-    rows = op.split(scores, axis(0), classes).outputs()
-    if bias is not None:
-        rows = [op.add(row, constant([[shift]])) for row, shift in zip(rows, bias)]
+    return _best(_class_rows(scores, bias))[1]
+
+
+def best_and_probability(calibration: Calibration, scores: Node, bias: Optional[np.ndarray] = None) -> Node:
+    """Do as `best_class`, and append its probability as whole numbers to 255: (2, n)."""
+    rows = _class_rows(scores, bias)
+    best, index = _best(rows)
+    powers = [op.exp(op.multiply(op.subtract(row, best), constant([[1 / calibration.temperature]])))
+              for row in rows]
+    own = constant([[1]])       # the best class's power
+    if calibration.groups is not None:
+        group = op.gather(constant(calibration.groups), op.convert(index, 'i32'), axis(0))
+        own = _sum([op.multiply(power, op.convert(op.equal(group, constant([[other]])), 'f32'))
+                    for power, other in zip(powers, calibration.groups)])
+    share = op.divide(op.multiply(own, constant([[255]])), _sum(powers))
+    return op.concat([index, op.floor(op.add(share, constant([[0.5]])))], 0)
+
+
+def _class_rows(scores: Node, bias: Optional[np.ndarray]) -> List[Node]:
+    rows = op.split(scores, axis(0), scores.shape[0]).outputs()
+    return rows if bias is None else [op.add(row, constant([[shift]])) for row, shift in zip(rows, bias)]
+
+
+def _best(rows: List[Node]) -> Tuple[Node, Node]:
     best, index = rows[0], constant([[0]])
     for challenger, row in enumerate(rows[1:], 1):
         index = op.add(index, op.multiply(_greater(row, best), op.subtract(constant([[challenger]]), index)))
         best = op.maximum(best, row)
-    return index
+    return best, index
+
+
+def _sum(nodes: List[Node]) -> Node:
+    return functools.reduce(op.add, nodes)
 
 
 def _corner(x: Node, shape: Tuple[int, ...], row: int, column: int) -> Node:

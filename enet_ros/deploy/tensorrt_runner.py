@@ -8,6 +8,7 @@ import torch
 
 from .engine import Engine, EngineError
 from .frames import FrameBuffers
+from .torch_layers import best_and_probability
 
 
 class TensorRTEngine(Engine):
@@ -57,6 +58,12 @@ class TensorRTEngine(Engine):
         with self._on_stream():
             self._run(frame)
             return self._logits[0].float().cpu().numpy()
+
+    def labels_and_confidence(self, frame: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+        """(H, W, 3) uint8 RGB -> labels and their probability times 255, (H, W) uint8 both."""
+        with self._on_stream():
+            self._run(frame)
+            return best_and_probability(self._logits, self.calibrated())
 
     def close(self) -> None:
         """Release context, engine and buffers, in this order."""

@@ -10,7 +10,7 @@ from .. import networks
 from ..weights import Checkpoint
 from .engine import Engine, EngineError
 from .graph import rewrite
-from .torch_layers import suit_cpu
+from .torch_layers import best_and_probability, suit_cpu
 
 # Faster than no_grad, but torch 1.8 lacks it.
 _without_autograd = getattr(torch, 'inference_mode', torch.no_grad)
@@ -55,6 +55,10 @@ class TorchEngine(Engine):
     def logits(self, frame: np.ndarray) -> np.ndarray:
         """(H, W, 3) uint8 RGB -> (C, H, W) float32 logits."""
         return self._run(frame)[0].float().contiguous().numpy()
+
+    def labels_and_confidence(self, frame: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+        """(H, W, 3) uint8 RGB -> labels and their probability times 255, (H, W) uint8 both."""
+        return best_and_probability(self._run(frame), self.calibrated())
 
     def _run(self, frame: np.ndarray) -> torch.Tensor:
         self.check(frame)

@@ -1,11 +1,13 @@
-"""Layers that torch on a CPU runs faster than the portable ones of `layers`."""
+"""Layers that torch on a CPU runs faster than the portable ones of `layers`, and labels with probability."""
 
 from typing import Optional, Tuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .confidence import Calibration
 from .enet_graph import Initial
 from .layers import PoolWithCode, UnpoolWithCode
 
@@ -55,3 +57,17 @@ class PlanarPool(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """(N, C, H, W) -> the pooled image, channels last in memory."""
         return self.pool(image.contiguous()).contiguous(memory_format=torch.channels_last)
+
+
+def best_and_probability(logits: Tensor, calibration: Calibration) -> Tuple[np.ndarray, np.ndarray]:
+    """Do as `confidence.labels_and_confidence`, for (1, C, H, W), where the logits are: on the GPU, say."""
+    # Class scores side by side in memory, which suits the argmax and the softmax.
+    scores = logits.detach()[0].permute(1, 2, 0).contiguous()
+    labels = scores.argmax(2)
+    shares = (scores.float() / calibration.temperature).softmax(2)
+    if calibration.groups is not None:
+        groups = torch.tensor(calibration.groups, device=shares.device)
+        shares = shares @ (groups[:, None] == groups).to(shares)    # each class's group's share
+    own = shares.gather(2, labels[..., None])[..., 0]
+    labels, confidence = [x.to(torch.uint8).cpu().numpy() for x in (labels, (255 * own).round())]
+    return labels, confidence

@@ -9,7 +9,8 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FILES = {name: ROOT / 'launch' / (name + '.launch.py') for name in ('segment', 'evaluate')}
-CHOICES = {'engine', 'image_transport', 'rviz', 'use_sim_time', 'pace', 'autostart'}
+CHOICES = {'engine', 'image_transport', 'rviz', 'use_sim_time', 'pace', 'autostart',
+           'confidence'}
 
 
 def calls(name: str, function: str) -> List[ast.Call]:

@@ -26,12 +26,12 @@ class Camera:
 
     def __init__(self, node: LifecycleNode, name: str, prefix: str, topic: str, compressed: bool,
                  encoding: str, timing: TimingOutput, log: ThrottledLogger,
-                 put: Callable[[Frame], Optional[Frame]]) -> None:
+                 put: Callable[[Frame], Optional[Frame]], confidence: bool = False) -> None:
         """`topic` is resolved; outputs go under ``~/<prefix>``; frames to be worked on go to `put`."""
         self.name = name
         self.limit = RateLimit()
         self.statistics = CameraStatistics(name)
-        self.outputs = CameraOutputs(node, prefix, timing, encoding)
+        self.outputs = CameraOutputs(node, prefix, timing, encoding, confidence)
         self.subscription = CameraSubscription(
             node, CompressedImage if compressed else Image, topic, self._received,
             self.statistics.camera_changed)
@@ -84,13 +84,17 @@ class Camera:
             self._refuse(frame, marks, error)
             return
         marks['decoded'] = monotonic_ns()
-        labels, times = segmenter.timed(image, order)
+        confidence = None
+        if wanted.confidence:
+            labels, confidence, times = segmenter.confidence(image, order)
+        else:
+            labels, times = segmenter.timed(image, order)
         marks.update(preprocessed=times.preprocessed, inferred=times.inferred,
                      postprocessed=times.postprocessed)
         if self.overlay is None:
             raise RuntimeError(f'camera {self.name} was not configured')
         marks['published'], published_ros_ns = self.outputs.publish(
-            wanted, frame.message.header, image, order, labels, self.overlay)
+            wanted, frame.message.header, image, order, labels, self.overlay, confidence)
         self.statistics.settled(SEGMENTED, marks['published'], (published_ros_ns - frame.stamp_ns) / 1e9)
         self._timing.publish(frame.message.header, FrameTiming(
             self.name, frame.sequence, frame.stamp_ns, SEGMENTED, marks, frame.received_ros_ns,

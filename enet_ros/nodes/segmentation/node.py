@@ -129,6 +129,7 @@ class SegmentationNode(ManagedNode):
             settings.weights, engine=settings.engine, input_size=settings.input_size,
             precision=settings.precision, resize=settings.resize,
             output_classes=settings.output_classes, ego_mask=settings.ego_mask,
+            confidence=settings.confidence,
             cache=settings.engine_cache, threads=settings.threads)
 
     def _camera(self, name: str, segmenter: Segmenter) -> Camera:
@@ -137,7 +138,8 @@ class SegmentationNode(ManagedNode):
         assert self._timing is not None
         camera = Camera(
             self, name or 'camera', name + '/' if name else '', topic + ('/compressed' if compressed else ''),
-            compressed, self.settings.label_encoding, self._timing, self._log, self._mailbox.put)
+            compressed, self.settings.label_encoding, self._timing, self._log, self._mailbox.put,
+            self.settings.confidence)
         camera.overlay = Overlay(segmenter.classes.palette(), self._alpha)
         return camera
 

@@ -30,6 +30,7 @@ class Settings(NamedTuple):
     resize: str
     ego_mask: Optional[str]
     output_classes: Optional[str]
+    confidence: bool
     engine_cache: Optional[str]
     autostart: bool
     overlay_alpha: float    # of the start; this and the next may change while the node runs
@@ -51,6 +52,7 @@ PARAMETERS: Dict[str, Parameter] = {
     'resize': Parameter('stretch', 'how an image of another shape meets the network', choices=RESIZE_MODES),
     'ego_mask': Parameter('', 'PNG; where it is not zero, labels become 255 (the bonnet, say)'),
     'output_classes': Parameter('', 'YAML that groups classes, say drivable and obstacle'),
+    'confidence': Parameter(False, 'offer ~/confidence: the calibrated probability of each label'),
     'max_rate': Parameter(0.0, 'most labels a second of each camera; 0: no limit; may change while running',
                           (0.0, 1000.0), live=True, least_but_zero=0.01),
     'engine_cache': Parameter('', "folder of built engines; '': the user's cache folder"),
@@ -70,8 +72,9 @@ def read(node: Node) -> Settings:
         values['weights'], values['engine'], values['precision'] or None, (height, width) if height else None,
         values['threads'] or None, _cameras(values['cameras']), values['image_transport'],
         values['label_encoding'], values['resize'], _file('ego_mask', values['ego_mask']),
-        _file('output_classes', values['output_classes']), values['engine_cache'] or None,
-        values['autostart'], float(values['overlay_alpha']), float(values['max_rate']))
+        _file('output_classes', values['output_classes']), values['confidence'],
+        values['engine_cache'] or None, values['autostart'],
+        float(values['overlay_alpha']), float(values['max_rate']))
 
 
 def _file(name: str, value: str) -> Optional[str]:

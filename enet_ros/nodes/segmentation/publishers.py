@@ -28,12 +28,14 @@ class Wanted(NamedTuple):
     overlay_compressed: bool
     labels_colour: bool
     timing: bool
+    confidence: bool = False
 
 
 class CameraOutputs:
     """The publishers of one camera, and the messages that they use again and again."""
 
-    def __init__(self, node: LifecycleNode, prefix: str, timing: 'TimingOutput', encoding: str) -> None:
+    def __init__(self, node: LifecycleNode, prefix: str, timing: 'TimingOutput', encoding: str,
+                 confidence: bool = False) -> None:
         """Create publishers under ``~/<prefix>``; they drop everything until the node is active."""
         def publisher(kind: Any, name: str, depth: int) -> Any:
             return node.create_lifecycle_publisher(
@@ -50,17 +52,21 @@ class CameraOutputs:
         self._labels_colour = publisher(Image, 'labels_colour', 1)
         self._publishers = (self._labels, self._overlay, self._labels_compressed, self._overlay_compressed,
                             self._labels_colour)
+        self._confidence: Tuple[Any, ...] = ()
+        if confidence:
+            self._confidence = (publisher(Image, 'confidence', LABELS_DEPTH),)
         self._label_image = _ImageBuffer()
+        self._confidence_image = _ImageBuffer()
         self._overlay_image = _ImageBuffer()
         self._colour_image = _ImageBuffer()
 
     def wanted(self) -> Wanted:
         """Ask the graph who listens."""
         return Wanted(*(publisher.get_subscription_count() > 0
-                        for publisher in self._publishers + (self._timing.publisher,)))
+                        for publisher in self._publishers + (self._timing.publisher,) + self._confidence))
 
     def publish(self, wanted: Wanted, header: Any, image: np.ndarray, order: str, labels: np.ndarray,
-                overlay: Overlay) -> Tuple[int, int]:
+                overlay: Overlay, confidence: Optional[np.ndarray] = None) -> Tuple[int, int]:
         """
         Publish (H, W) labels of an (H, W, 3) image in `order` under the image's own header.
 
@@ -73,6 +79,8 @@ class CameraOutputs:
             self._labels_compressed.publish(
                 _compressed(header, f'{self._encoding}; png compressed ', encode_png(labels)))
         published = self._now()
+        if confidence is not None:
+            self._confidence[0].publish(self._confidence_image.filled(header, confidence, 'mono8'))
         if wanted.overlay or wanted.overlay_compressed:
             blended = overlay(image, labels, order)
             if wanted.overlay:
@@ -90,7 +98,7 @@ class CameraOutputs:
 
     def destroy(self) -> None:
         """Destroy the publishers."""
-        for publisher in self._publishers:
+        for publisher in self._publishers + self._confidence:
             self._node.destroy_lifecycle_publisher(publisher)
 
 

@@ -46,7 +46,8 @@ def car(new_domain: Callable[[], int], random_weights: Path, files: Path) -> Ite
     parameters = [
         f'weights:={random_weights}', 'engine:=torch', 'threads:=1', 'autostart:=false',
         'cameras:=[front, rear/left]', 'image_transport:=compressed', 'label_encoding:=8UC1',
-        'ego_mask:={}'.format(files / 'bonnet.png'), 'output_classes:={}'.format(files / 'costmap.yaml'),
+        'confidence:=true', 'ego_mask:={}'.format(files / 'bonnet.png'),
+        'output_classes:={}'.format(files / 'costmap.yaml'),
         'qos_overrides./car/front/image/compressed.subscription.reliability:=best_effort',
         'qos_overrides./car/segmentation_node/front/overlay.publisher.reliability:=best_effort']
     with Process('segmentation_node', domain, parameters, ['__ns:=/car']) as process, \
@@ -79,6 +80,7 @@ def test_two_cameras_compressed_masked_and_grouped(car: Any, random_weights: Pat
 
     front_labels = observer.listen(Image, NODE + '/front/labels')
     rear_labels = observer.listen(Image, NODE + '/rear/left/labels')
+    confidences = observer.listen(Image, NODE + '/front/confidence')
     colours = observer.listen(Image, NODE + '/front/labels_colour')
     overlays = observer.listen(CompressedImage, NODE + '/rear/left/overlay/compressed')
     timing = observer.listen(DiagnosticArray, NODE + '/timing')
@@ -101,11 +103,11 @@ def test_two_cameras_compressed_masked_and_grouped(car: Any, random_weights: Pat
         message.header.stamp.nanosec, message.header.frame_id = stamp, f'camera{stamp}'
         message.data.frombytes(picture.data)
         publisher.publish(message)
-    observer.wait(lambda: front_labels and rear_labels and overlays and colours and len(timing) == 2,
-                  'both cameras')
+    wanted = (front_labels, rear_labels, overlays, colours, confidences)
+    observer.wait(lambda: all(wanted) and len(timing) == 2, 'both cameras')
 
     with Segmenter.open(random_weights, engine='torch', threads=1, output_classes=files / 'costmap.yaml',
-                        ego_mask=files / 'bonnet.png') as segmenter:
+                        ego_mask=files / 'bonnet.png', confidence=True) as segmenter:
         for labels, picture, stamp in ((front_labels[0], pictures[0], 7), (rear_labels[0], pictures[1], 8)):
             assert (labels.encoding, stamp_ns(labels), labels.header.frame_id) == (
                 '8UC1', stamp, f'camera{stamp}')
@@ -113,6 +115,11 @@ def test_two_cameras_compressed_masked_and_grouped(car: Any, random_weights: Pat
             np.testing.assert_array_equal(pixels_of(labels), expected)
             assert (pixels_of(labels)[80:] == 255).all()
             assert set(np.unique(expected[:80])) <= {0, 1, 255}
+        expected = segmenter.confidence(cv2.imdecode(pictures[0], cv2.IMREAD_COLOR), 'bgr')[1]
+        np.testing.assert_array_equal(pixels_of(confidences[0]), expected)
+        assert (confidences[0].encoding, confidences[0].header) == ('mono8', front_labels[0].header)
+        unknown = pixels_of(front_labels[0]) == 255
+        assert unknown[80:].all() and (expected[unknown] == 0).all() and (expected[~unknown] > 0).all()
         assert (colours[0].encoding, stamp_ns(colours[0])) == ('rgb8', 7)
         np.testing.assert_array_equal(pixels_of(colours[0]), colourise(pixels_of(front_labels[0]),
                                                                        segmenter.classes.palette()))
