@@ -3,6 +3,7 @@
 from typing import Any, Callable, List, Optional, Tuple
 
 from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
@@ -27,6 +28,13 @@ DISCOVERY_NS = 5 * 10 ** 9      # within which publishers are found that were th
 _UNKNOWN_NUMBERS = (0, 2 ** 64 - 1)     # of middlewares that do not number
 
 
+class _Apart(ReentrantCallbackGroup):
+    """A group whose subscriptions the node's executor leaves alone."""
+
+    def can_execute(self, entity: Any) -> bool:
+        return not isinstance(entity, Subscription)
+
+
 class CameraSubscription:
     """
     Subscribes one camera once it is there: reliable if all of its publishers are, best effort if one is not.
@@ -40,13 +48,15 @@ class CameraSubscription:
     """
 
     def __init__(self, node: Node, message_type: Any, topic: str,
-                 received: Callable[[Any, Optional[int]], None], changed: Callable[[bool], None]) -> None:
+                 received: Callable[[Any, Optional[int]], None], changed: Callable[[bool], None],
+                 apart: bool = False) -> None:
         """
         Declare the overrides; nothing is subscribed before `open`.
 
         `topic` is fully resolved. `received` gets each message and the publisher's number of it, None where
         the middleware does not number; `changed` is called when another publisher, or another number of
-        them, sends: with True where it is one that was started while this node listened.
+        them, sends: with True where it is one that was started while this node listened. Where it is
+        `apart`, no executor calls `received`: `receive` does.
         """
         self.topic = topic
         self.more = 0   # images that have arrived after the one being received
@@ -56,6 +66,7 @@ class CameraSubscription:
         self._type = message_type
         self._received = received
         self._changed = changed
+        self._group = _Apart() if apart else None
         self._subscription: Optional[Subscription] = None
         self._open = False
         self._all_reliable = False
@@ -94,6 +105,15 @@ class CameraSubscription:
             self._node.destroy_subscription(self._subscription)
             self._subscription = None
 
+    @property
+    def handle(self) -> Any:
+        """The middleware's subscription; None while there is none."""
+        return None if self._subscription is None else self._subscription.handle
+
+    def receive(self) -> None:
+        """Take all that has arrived and hand it on."""
+        self._hand_on(self._waiting())
+
     def _look(self) -> bool:
         """Read the publishers from the graph; tell whether they are others than before."""
         infos = self._node.get_publishers_info_by_topic(self.topic)
@@ -115,24 +135,25 @@ class CameraSubscription:
         qos = QoSProfile(
             history=self._override.history, depth=self._override.depth,
             reliability=ReliabilityPolicy.RELIABLE if self.reliable else ReliabilityPolicy.BEST_EFFORT)
-        if TELLS_NUMBERS:
-            events = SubscriptionEventCallbacks(matched=lambda _: self.follow(), use_default_callbacks=False)
-            numbered: Any = self._numbered      # two arguments, which rclpy's types do not know
-            return self._node.create_subscription(self._type, self.topic, numbered, qos,
-                                                  event_callbacks=events)
-        return self._node.create_subscription(self._type, self.topic, self._unnumbered, qos)
+        # Only a change of the publishers is of interest; each event costs every wait of the executor.
+        options: Any = {'matched': self.follow} if TELLS_NUMBERS and self._group is None else {}
+        events = SubscriptionEventCallbacks(use_default_callbacks=False, **{
+            name: lambda _: call() for name, call in options.items()})
+        arrived: Any = self._numbered if TELLS_NUMBERS else self._unnumbered
+        return self._node.create_subscription(self._type, self.topic, arrived, qos, event_callbacks=events,
+                                              callback_group=self._group)
 
     def _numbered(self, message: Any, info: Any) -> None:
-        batch = [(message, info)] + self._waiting()
+        self._hand_on([(message, info)] + self._waiting())
+
+    def _unnumbered(self, message: Any) -> None:
+        self._hand_on([(message, {})] + self._waiting())
+
+    def _hand_on(self, batch: List[Tuple[Any, Any]]) -> None:
         for self.more in reversed(range(len(batch))):
             message, info = batch[-1 - self.more]
             number = info.get('publication_sequence_number', 0) if self.publishers == 1 else 0
             self._received(message, None if number in _UNKNOWN_NUMBERS else number)
-
-    def _unnumbered(self, message: Any) -> None:
-        batch = [(message, None)] + self._waiting()
-        for self.more in reversed(range(len(batch))):
-            self._received(batch[-1 - self.more][0], None)
 
     def _waiting(self) -> List[Tuple[Any, Any]]:
         """Take what else has arrived: the executor would hand it out one by one, the oldest first."""

@@ -24,7 +24,6 @@ accounted for at the end, and SIGINT also raises KeyboardInterrupt wherever Pyth
 """
 
 import contextlib
-import gc
 import os
 import signal
 import socket
@@ -38,6 +37,7 @@ from ...cli import EXIT_DEFECT, EXIT_INPUT, TRACEBACK, defect
 from ...errors import InputError, one_line
 from ...libraries import missing_line
 from .fastdds import set_transport_profile
+from .memory import collect_objects, keep_freed_memory
 from .shared_memory import sweep
 
 
@@ -89,6 +89,7 @@ def spin_main(create: Callable[[Stop], Any], args: Optional[List[str]] = None, d
               'FROM:=TO; see docs/nodes.md.')
         return 0
     stop = Stop()
+    keep_freed_memory()
     with _Signals(stop):
         notes = _prepare_transport(sends_images)
         try:
@@ -103,7 +104,7 @@ def spin_main(create: Callable[[Stop], Any], args: Optional[List[str]] = None, d
             code = EXIT_DEFECT
     if stop.exit_immediately:
         # The middleware's participant, with its shared memory, goes with the last reference to the node.
-        gc.collect()
+        collect_objects()
         with contextlib.suppress(OSError):      # the terminal may be gone
             sys.stdout.flush()
             sys.stderr.flush()

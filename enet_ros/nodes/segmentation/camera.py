@@ -34,7 +34,7 @@ class Camera:
         self.outputs = CameraOutputs(node, prefix, timing, encoding, confidence)
         self.subscription = CameraSubscription(
             node, CompressedImage if compressed else Image, topic, self._received,
-            self.statistics.camera_changed)
+            self.statistics.camera_changed, apart=True)
         self.overlay: Optional[Overlay] = None
         self._clock = node.get_clock()
         self._compressed = compressed
@@ -52,7 +52,7 @@ class Camera:
             self._log.warn(f'{self.subscription.topic}: stamps went back by {back_ns / 1e9:.1f} s: a bag '
                            'restarted, or a clock was set', 'stamps ' + self.name)
         frame = Frame(self.name, sequence, message, stamp_ns, now_ns, ros_ns)
-        if not any(self.outputs.wanted()):
+        if not self.outputs.heard():
             self.drop(frame, 'no_listener')
         elif self.subscription.more:
             self.drop(frame, 'superseded')

@@ -2,7 +2,7 @@
 
 from typing import Any, Dict, List, Optional
 
-from rclpy.clock import Clock, ClockType
+import cv2
 from rclpy.qos import DurabilityPolicy, QoSProfile
 
 from ...errors import one_line
@@ -12,13 +12,14 @@ from ...resources import find
 from ...segmenter import Segmenter
 from ...severity import OK, WARN
 from ...timing import monotonic_ns
-from ..common.camera_subscription import FOLLOW_PERIOD
 from ..common.diagnostics import DiagnosticsPublisher, Status
 from ..common.heartbeat import Heartbeat
 from ..common.lifecycle import ManagedNode
 from ..common.log_throttle import ThrottledLogger
 from ..common.main import Stop
+from ..common.memory import freeze_objects
 from ..common.parameters import check_change
+from ..common.receiver import Receiver
 from . import parameters, publishers
 from .camera import Camera
 from .camera_checks import CameraState, camera_values, judge_camera, judge_engine, resources
@@ -44,7 +45,7 @@ class SegmentationNode(ManagedNode):
         self._timing: Optional[publishers.TimingOutput] = None
         self._cameras: Dict[str, Camera] = {}
         self._label_info: Any = None    # publisher, where vision_msgs is installed
-        self._follow: Any = None        # timer
+        self._receiver: Optional[Receiver] = None
         self._active_since_ns = 0
         self._last_error = ''
         self._diagnostics = DiagnosticsPublisher(self, self._report)
@@ -61,6 +62,9 @@ class SegmentationNode(ManagedNode):
         self._worker.start(self.stop.is_set)
         segmenter = self._worker.segmenter
         assert segmenter is not None
+        if segmenter.engine.name != 'opencv':
+            # Its threads wait spinning after every small operation, in the way of the engine's.
+            cv2.setNumThreads(1)
         self._timing = publishers.TimingOutput(self)
         for name in settings.cameras or ('',):
             self._cameras[name or 'camera'] = self._camera(name, segmenter)
@@ -73,6 +77,7 @@ class SegmentationNode(ManagedNode):
                                f'{segmenter.engine.input_size[1]}x{segmenter.engine.input_size[0]} on '
                                f'{segmenter.engine.name} {segmenter.engine.precision} after '
                                f'{self._worker.load_seconds:.1f} s ({segmenter.engine.reason})')
+        freeze_objects()
 
     def activate(self) -> None:
         """Subscribe."""
@@ -80,10 +85,8 @@ class SegmentationNode(ManagedNode):
             publishers.publish_label_info(
                 self._label_info, self._worker.segmenter.classes, self.get_clock().now().to_msg())
         self._active_since_ns = monotonic_ns()
-        for camera in self._cameras.values():
-            camera.subscription.open()
-        self._follow = self.create_timer(
-            FOLLOW_PERIOD, self._follow_cameras, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self._receiver = Receiver(self, [camera.subscription for camera in self._cameras.values()])
+        self._receiver.start()
         self._heartbeat.start()
         self.get_logger().info('active on {}'.format(
             ', '.join(camera.subscription.topic for camera in self._cameras.values())))
@@ -91,11 +94,9 @@ class SegmentationNode(ManagedNode):
     def deactivate(self) -> None:
         """Unsubscribe, drop what waits, finish the frame at hand."""
         self._heartbeat.stop()
-        if self._follow is not None:
-            self.destroy_timer(self._follow)
-            self._follow = None
-        for camera in self._cameras.values():
-            camera.subscription.close()
+        if self._receiver is not None:
+            self._receiver.stop()
+            self._receiver = None
         self._drop(self._mailbox.clear())
         if not self._mailbox.wait_idle(DRAIN_SECONDS):
             self.get_logger().warning(f'the engine did not finish its frame within {DRAIN_SECONDS:.0f} s')
@@ -165,10 +166,6 @@ class SegmentationNode(ManagedNode):
     def _drop(self, frames: List[Frame]) -> None:
         for frame in frames:
             self._cameras[frame.camera].drop(frame, 'shutdown')
-
-    def _follow_cameras(self) -> None:
-        for camera in self._cameras.values():
-            camera.subscription.follow()
 
     def _change(self, changes: 'list') -> object:
         """Validate changes of parameters and take over those that may change while running."""

@@ -65,6 +65,11 @@ class CameraOutputs:
         return Wanted(*(publisher.get_subscription_count() > 0
                         for publisher in self._publishers + (self._timing.publisher,) + self._confidence))
 
+    def heard(self) -> bool:
+        """Whether anybody listens to anything."""
+        return any(publisher.get_subscription_count() > 0
+                   for publisher in self._publishers + (self._timing.publisher,))
+
     def publish(self, wanted: Wanted, header: Any, image: np.ndarray, order: str, labels: np.ndarray,
                 overlay: Overlay, confidence: Optional[np.ndarray] = None) -> Tuple[int, int]:
         """
