@@ -86,9 +86,10 @@ def to_array(data: Any, height: int, width: int, encoding: str, step: int,
     return convert(rows, encoding, layout.order + '8'), layout.order
 
 
-def to_labels(data: Any, height: int, width: int, step: int) -> np.ndarray:
-    """Return a `mono8` or `8UC1` message as (H, W) uint8 labels, a view of `data`; checks as `to_array`."""
-    return _rows(data, height, width, step, _ENCODINGS['8UC1'], False, '8UC1')
+def to_labels(data: Any, height: int, width: int, step: int, encoding: str = '8UC1',
+              is_bigendian: bool = False) -> np.ndarray:
+    """Return a message of one channel as (H, W) numbers, a view of `data`; checks as `to_array`."""
+    return _rows(data, height, width, step, _ENCODINGS[encoding], is_bigendian, encoding)
 
 
 def to_depth(data: Any, height: int, width: int, encoding: str, step: int,

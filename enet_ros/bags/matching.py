@@ -19,16 +19,18 @@ class Choice(NamedTuple):
     """What of a bag is scored, in plain types so that it travels to other processes.
 
     Topics that are None are chosen by their names. `predictions` is a topic of labels to score instead of
-    segmenting; `truth` a topic, or `truth_folder` (with `split`) a data-set folder; with `truth_ids` the
-    topic's values are those of the data set's label files; `start` and `stop` cut out frames by their place
-    in the bag; `pictures` reads images although predictions are scored. A truth topic is matched by equal
-    stamps or, with `within_ms`, by the nearest stamp that is no further away.
+    segmenting; `truth` is a topic, or `truth_folder` (with `split`) a data-set folder; `instances` is a topic
+    with the numbers of the truth's objects, at its stamps. With `truth_ids` the truth's values are those of
+    the data set's label files. `start` and `stop` select frames by their place in the bag; `pictures` reads
+    images although predictions are scored. A truth topic is matched by equal stamps or, with `within_ms`, by
+    the nearest stamp that is no further away.
     """
 
     bag: str
     image: Optional[str] = None
     predictions: Optional[str] = None
     truth: Optional[str] = None
+    instances: Optional[str] = None
     truth_folder: Optional[str] = None
     split: Optional[str] = None
     truth_classes: Optional[str] = None
@@ -54,6 +56,9 @@ class Source:
         if dataset is None:
             roles['truth'] = bag.image_topic(choice.truth or topics.truth_topic(bag)).name
             self.true = topics.truth_classes(bag, roles['truth'], choice.truth_classes)
+            instances = choice.instances or topics.instances_topic(bag)
+            if instances is not None:
+                roles['instances'] = bag.image_topic(instances).name
         else:
             self.true = ClassTable.load(choice.truth_classes) if choice.truth_classes else dataset.classes
         if choice.predictions and choice.pictures:
@@ -88,7 +93,13 @@ class Source:
                 self.bag.tell(f'{roles["truth"]}: {line}')
         wanted = [found[stamp] for stamp in self._part if stamp in found]
         by_stamp = TopicByStamp(self.bag, roles['truth'], wanted, self._messages['truth'])
-        return TopicTruth(by_stamp, found, len(set(annotated)), matching, self.true, choice.truth_ids)
+        instances = None
+        if 'instances' in roles:
+            there = {stamp.ns for stamp in stamps[roles['instances']]}
+            instances = TopicByStamp(self.bag, roles['instances'], there.intersection(wanted),
+                                     self._messages['instances'])
+        return TopicTruth(by_stamp, found, len(set(annotated)), matching, self.true, choice.truth_ids,
+                          instances)
 
     def frames(self, coverage: Coverage, predicted: Optional[ClassTable] = None) -> Iterator[Frame]:
         """Yield the frames; what is lost, doubled or unreadable goes into `coverage`.

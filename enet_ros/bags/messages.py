@@ -19,6 +19,7 @@ IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
 LABEL_INFO = 'vision_msgs/msg/LabelInfo'
 LABEL_ENCODINGS = ('mono8', '8UC1')
+INSTANCE_ENCODINGS = ('mono16', '16UC1')
 MAX_MESSAGE_BYTES = 256 << 20       # no image of MAX_PIXELS is larger; what claims more is not believed
 
 Tell = Callable[[str], None]
@@ -135,6 +136,21 @@ class ImageMessage:
             raise ImageError(f"{self.topic}: '{encoding}' is no encoding of labels (mono8 or 8UC1; rgb8 for "
                              "colours)")
         return from_colours(*self.image(), classes=classes)
+
+
+    def instances(self) -> np.ndarray:
+        """Return (H, W) int32 numbers of objects, from one channel of 8 or 16 bits; ImageError."""
+        fields = self._read()
+        if self.type == COMPRESSED:
+            values = picture_files.decode(fields[1], cv2.IMREAD_UNCHANGED, ('png',))
+        elif fields[2] in LABEL_ENCODINGS + INSTANCE_ENCODINGS:
+            height, width, encoding, big_endian, step, data = fields
+            values = to_labels(data, height, width, step, encoding, big_endian)
+        else:
+            raise ImageError(f"{self.topic}: '{fields[2]}' is no encoding of instances (16UC1)")
+        if values.ndim != 2:
+            raise ImageError(f'{self.topic}: instances have one channel')
+        return values.astype(np.int32)
 
 
 def class_names(data: Union[bytes, memoryview]) -> Dict[int, str]:

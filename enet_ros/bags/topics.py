@@ -10,8 +10,10 @@ from ..resources import root
 from .messages import LABEL_INFO, MessageError, class_names
 from .reading import Bag
 
-TRUTH_TOPICS = ('ground_truth',)
-OWN_TOPICS = ('ground_truth', 'labels', 'overlay', 'confidence')    # image topics that are no camera's
+TRUTH_TOPIC = 'ground_truth'
+INSTANCES = 'instances'
+# Image topics with these in their names are no camera's.
+OWN_TOPICS = ('ground_truth', 'labels', 'overlay', 'confidence', INSTANCES)
 
 
 def image_topic(bag: Bag) -> str:
@@ -27,8 +29,14 @@ def truth_topic(bag: Bag) -> str:
 
 
 def truth_topics(bag: Bag) -> List[str]:
-    """Return the image topics whose names say that they are ground truth."""
-    return [name for name in bag.image_topics() if any(own in name for own in TRUTH_TOPICS)]
+    """Return the image topics that are ground truth by their names."""
+    return [name for name in bag.image_topics() if TRUTH_TOPIC in name and INSTANCES not in name]
+
+
+def instances_topic(bag: Bag) -> Optional[str]:
+    """Return the one topic that holds instances by its name, None where there is not just one."""
+    names = [name for name in bag.image_topics() if INSTANCES in name]
+    return names[0] if len(names) == 1 else None
 
 
 def _only(bag: Bag, names: List[str], advice: str) -> str:
@@ -42,19 +50,19 @@ def _only(bag: Bag, names: List[str], advice: str) -> str:
 def truth_classes(bag: Bag, topic: str, name: Optional[str] = None) -> ClassTable:
     """Return the coding of a truth topic: the table `name`, else what the bag says.
 
-    InputError where nothing tells: values of an unknown coding would be scored, or shown, as something else.
+    InputError where neither does: values of an unknown coding would be scored, or shown, as something else.
     """
     table = ClassTable.load(name) if name else recorded_classes(bag, topic)
     if table is None:
-        raise InputError(f'{bag.path}: nothing tells what its ground truth means; name a class table '
+        raise InputError(f'{bag.path}: the coding of its ground truth is unknown; name a class table '
                          '(--truth-classes camvid, truth_classes:=camvid)')
     return table
 
 
 def recorded_classes(bag: Bag, topic: str) -> Optional[ClassTable]:
-    """Return the coding of a topic of labels: None where nothing tells.
+    """Return the coding of a topic of labels, None where it is unknown.
 
-    The bag's custom data say it; where it was recorded anew without them, the `label_info` beside the topic.
+    It is in the bag's custom data or, where `ros2 bag record` lost those, in `label_info` beside the topic.
     InputError where either is damaged.
     """
     text = bag.custom_data.get('enet_ros.classes')

@@ -36,11 +36,14 @@ class TopicTruth:
     """Truth on a topic of the bag, by stamp."""
 
     def __init__(self, by_stamp: TopicByStamp, plan: Mapping[int, int], total: int, matching: Dict[str, Any],
-                 classes: ClassTable, label_ids: bool = False) -> None:
+                 classes: ClassTable, label_ids: bool = False,
+                 instances: Optional[TopicByStamp] = None) -> None:
         """Begin: `plan` names the annotation's stamp for the frame's, `total` counts the annotations.
 
-        With `label_ids` the values are those of the data set's own label files.
+        With `label_ids` the values are those of the data set's own label files. `instances` are found by the
+        annotation's stamp.
         """
+        self._instances = instances
         self._by_stamp, self._plan, self._total, self.matching = by_stamp, plan, total, matching
         self._classes = classes
         self._table = classes.id_table() if label_ids else np.arange(256, dtype=np.uint8)
@@ -56,7 +59,15 @@ class TopicTruth:
         odd = cv2.LUT(labels, self._odd)
         if cv2.countNonZero(odd):
             self._by_stamp.bag.tell(ODD_VALUES.format(self._classes.name, int(labels[odd != 0].flat[0])))
-        return Truth(cv2.LUT(labels, self._table))
+        return Truth(cv2.LUT(labels, self._table), instances=self._instances_at(found.stamp_ns))
+
+    def _instances_at(self, stamp_ns: int) -> Optional[np.ndarray]:
+        message = None if self._instances is None else self._instances.find(stamp_ns)
+        try:
+            return None if message is None else message.instances()
+        except InputError as error:
+            self._by_stamp.bag.tell(f'instances: {error}')
+            return None
 
     @property
     def found(self) -> int:
@@ -66,6 +77,19 @@ class TopicTruth:
     def total(self) -> int:
         """Return how many annotations there are."""
         return self._total
+
+
+def tolerance(text: str) -> Optional[float]:
+    """Return the milliseconds of 'nearest:MS', None for 'exact'; InputError for anything else."""
+    if text == 'exact':
+        return None
+    kind, _, value = text.partition(':')
+    try:
+        if kind == 'nearest' and 0 <= float(value) < 1e6:
+            return float(value)
+    except ValueError:
+        pass
+    raise InputError(f"match '{text}': exact or nearest:MILLISECONDS is expected")
 
 
 def plan(frames: Sequence[int], annotated: Iterable[int],

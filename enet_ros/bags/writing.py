@@ -70,6 +70,10 @@ class BagWriter:
         """Write labels, (H, W) uint8, as mono8."""
         self._raw(topic, stamp_ns, frame_id, labels, 'mono8')
 
+    def instances(self, topic: str, stamp_ns: int, frame_id: str, instances: np.ndarray) -> None:
+        """Write the numbers of objects, (H, W) of 0 to 65535, as 16UC1."""
+        self._raw(topic, stamp_ns, frame_id, instances.astype('<u2'), '16UC1')
+
     def camera_info(self, topic: str, stamp_ns: int, frame_id: str, matrix: np.ndarray, height: int,
                     width: int) -> None:
         """Write the intrinsics, (3, 3), of a camera without distortion."""
@@ -89,7 +93,7 @@ class BagWriter:
 
     def _raw(self, topic: str, stamp_ns: int, frame_id: str, pixels: np.ndarray, encoding: str) -> None:
         height, width = pixels.shape[:2]
-        data = np.ascontiguousarray(pixels, np.uint8).reshape(-1)
+        data = np.ascontiguousarray(pixels).reshape(-1).view(np.uint8)
         message = self._types[IMAGE](self._header(stamp_ns, frame_id), height, width, encoding, 0,
                                      data.size // height, data)
         self._write(topic, IMAGE, stamp_ns, message)

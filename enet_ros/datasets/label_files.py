@@ -3,6 +3,7 @@
 from bisect import bisect_left
 import os
 from pathlib import Path
+import re
 from typing import Any, Dict, List, Optional, Tuple, Union
 
 import cv2
@@ -93,25 +94,38 @@ def strange_values(classes: ClassTable, coding: str) -> np.ndarray:
     return strange
 
 
-class Submission:
-    """Writes labels as the Cityscapes test server wants them: labelIds, full resolution, its names."""
+class LabelWriter:
+    """Writes labels into a folder, one PNG a frame, which `Predictions` reads."""
 
-    def __init__(self, folder: Union[str, Path], predicted: ClassTable, true: ClassTable) -> None:
-        """Make the folder; InputError where that fails or the labels are not in the data set's classes."""
-        if predicted.names != true.names:
-            raise InputError(f"a submission needs the classes of '{true.name}', but the labels are of "
-                             f"'{predicted.name}'")
+    def __init__(self, folder: Union[str, Path], ids: Optional[np.ndarray] = None, suffix: str = '') -> None:
+        """Make the folder; InputError where that fails. `ids` (256,) uint8 are the values to write."""
         self.folder, self.written = Path(folder), 0
-        # What is unknown becomes the data set's own value for it (0, unlabeled).
-        self._ids = np.full(256, true.ignore_id, np.uint8)
-        self._ids[:len(true)] = true.ids
+        self._ids, self._suffix = np.arange(256, dtype=np.uint8) if ids is None else ids, suffix
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(f'{folder}: {error.strerror}') from None
 
     def write(self, frame: Any, labels: np.ndarray) -> None:
-        """Write the (H, W) uint8 class indices of a frame (its `name` counts) as <name>_pred_labelIds.png."""
-        path = self.folder / f'{frame.name}_pred_labelIds.png'
+        """Write the (H, W) uint8 class indices of a frame as <name><suffix>.png."""
+        path = self.folder / f'{file_name(frame.name)}{self._suffix}.png'
         write_bytes(path, encode_png(cv2.LUT(labels, self._ids)).tobytes(), 'labels were')
         self.written += 1
+
+
+def submission(folder: Union[str, Path], predicted: ClassTable, true: ClassTable) -> LabelWriter:
+    """Return a writer of what the Cityscapes test server wants: labelIds, full resolution, its names.
+
+    InputError where the folder cannot be made or the labels are not in the data set's classes.
+    """
+    if predicted.names != true.names:
+        raise InputError(f"a submission needs the classes of '{true.name}', but the labels are of "
+                         f"'{predicted.name}'")
+    ids = np.full(256, true.ignore_id, np.uint8)    # what is unknown becomes the data set's value for it
+    ids[:len(true)] = true.ids
+    return LabelWriter(folder, ids, '_pred_labelIds')
+
+
+def file_name(frame: str) -> str:
+    """Return a frame's name as a file can have it."""
+    return re.sub(r'[^\w.-]', '_', frame)

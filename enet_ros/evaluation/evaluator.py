@@ -10,7 +10,7 @@
     Evaluator.restore(result['parts'])          # from a JSON file, to merge shards: evaluator.merge(other)
 """
 
-from typing import Any, Dict, Mapping, Optional, Tuple
+from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -23,9 +23,10 @@ from ..metrics.confusion import ConfusionMatrix
 from ..metrics.instance import CITYSCAPES_MEMBERS, CITYSCAPES_SIZES, InstanceCounts
 from ..metrics.slices import MAX_VALUES, Slices, Tags, table
 from ..metrics.temporal import TemporalConsistency
-from .examples import Examples, FrameScore, Picture
+from .examples import Before, Examples, FrameScore, Picture
 
 SCHEMA = 'enet_ros/evaluation 1'    # names the keys of a result; counted up where one changes its meaning
+CHANGES = 3         # frames that lost most, and that gained most, against an earlier run
 MAX_GAP = 0.2       # seconds; frames further apart are not consecutive
 
 
@@ -34,14 +35,15 @@ class Evaluator:
 
     def __init__(self, predicted: ClassTable, true: ClassTable, label_ids: bool = False,
                  boundary: bool = True, flow: bool = False, examples: int = 6,
-                 tags: Optional[Tags] = None) -> None:
+                 tags: Optional[Tags] = None, compared: Sequence[Before] = ()) -> None:
         """Begin without frames.
 
         `predicted` and `true` are the class tables of the label images; InputError where they cannot be
         compared. With `label_ids` predictions hold the data set's own file values (Cityscapes' labelIds)
         instead of class indices. `boundary` adds boundary IoU; `flow` measures temporal consistency by
         optical flow where there is no truth to measure it by (slow). `examples` best and worst frames
-        are kept for a report. `tags` name, for a frame's name, the values by which scores are told apart.
+        are kept for a report. `tags` give a frame's name the values by which scores are split. `compared` are
+        earlier runs: `changes` then keeps the frames that lost and gained most against each.
         """
         self.predicted, self.true = predicted, true
         common = predicted.mapping_to(true)
@@ -61,6 +63,7 @@ class Evaluator:
         self.frames = self.pixels = 0
         self._used = np.zeros(256, bool) if label_ids else None     # values that predictions held
         self.examples = Examples(examples)
+        self.changes = [Examples(CHANGES, before) for before in compared]
         self._flow = flow
         self._last: Tuple[str, Optional[float]] = ('', None)
 
@@ -92,7 +95,8 @@ class Evaluator:
         frame = FrameScore(name, sequence, stamp, int(counts.sum()), float(scores.mean_iou(counts)),
                            float(scores.global_accuracy(counts)),
                            self._flips(prediction, truth, image, sequence, stamp))
-        self.examples.offer(frame, image, truth, prediction)
+        for kept in [self.examples] + self.changes:
+            kept.offer(frame, image, truth, prediction)
         return frame
 
     def pass_by(self, prediction: np.ndarray, sequence: str = '', stamp: Optional[float] = None,
@@ -136,6 +140,9 @@ class Evaluator:
         for name in ('confusion', 'blocks', 'slices', 'boundary', 'temporal', 'instances', 'examples'):
             if getattr(self, name) is not None:
                 getattr(self, name).merge(getattr(other, name))
+        for mine, theirs in zip(self.changes, other.changes):
+            mine.merge(theirs)
+        self.changes = self.changes or other.changes
         self.frames += other.frames
         self.pixels += other.pixels
         return self

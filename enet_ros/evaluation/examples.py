@@ -1,12 +1,13 @@
 """The frames worth looking at: the best and the worst of a run, small enough to keep."""
 
-from typing import Callable, List, NamedTuple, Optional, Tuple, Union
+from typing import Callable, List, Mapping, NamedTuple, Optional, Tuple, Union
 
 import cv2
 import numpy as np
 
 # (H, W, 3) uint8 RGB, or a function that gets it: called only for the frames that are kept.
 Picture = Union[np.ndarray, Callable[[], Optional[np.ndarray]]]
+Before = Mapping[Tuple[str, str], float]
 MAX_WIDTH = 640     # pixels; larger pictures are shrunk
 
 
@@ -32,20 +33,30 @@ class Example(NamedTuple):
 
 
 class Examples:
-    """The `size` best and `size` worst frames by mean IoU; frames without a score are not shown."""
+    """The `size` best and `size` worst frames by mean IoU; frames without a score are not kept.
 
-    def __init__(self, size: int = 6) -> None:
+    With `before`, an earlier run's mean IoU by (sequence, name), they are those that gained and lost most.
+    """
+
+    def __init__(self, size: int = 6, before: Optional[Before] = None) -> None:
         """Start empty."""
-        self.size = size
+        self.size, self._before = size, before
         self._kept: List[Example] = []
+
+    def rank(self, frame: FrameScore) -> float:
+        """Return what frames are sorted by; NaN where a frame is not kept."""
+        if self._before is None:
+            return frame.mean_iou
+        return (frame.mean_iou - self._before.get((frame.sequence, frame.name), np.nan)) or np.nan
 
     def offer(self, frame: FrameScore, image: Optional[Picture],
               truth: np.ndarray, prediction: np.ndarray) -> None:
         """Keep the frame if it is among the best or worst so far; labels as in Example."""
-        if not self.size or np.isnan(frame.mean_iou):
+        rank = self.rank(frame)
+        if not self.size or np.isnan(rank):
             return
-        order = [example.frame.mean_iou for example in self._kept]
-        if len(order) >= 2 * self.size and order[self.size - 1] <= frame.mean_iou <= order[-self.size]:
+        order = [self.rank(example.frame) for example in self._kept]
+        if len(order) >= 2 * self.size and order[self.size - 1] <= rank <= order[-self.size]:
             return
         picture = image() if callable(image) else image
         self._kept.append(Example(frame, *_shrunk(picture, truth, prediction)))
@@ -58,7 +69,7 @@ class Examples:
         return self
 
     def _trim(self) -> None:
-        self._kept.sort(key=lambda kept: (kept.frame.mean_iou, kept.frame.sequence, kept.frame.name))
+        self._kept.sort(key=lambda kept: (self.rank(kept.frame), kept.frame.sequence, kept.frame.name))
         if len(self._kept) > 2 * self.size:
             self._kept = self._kept[:self.size] + self._kept[-self.size:]
 

@@ -1,10 +1,11 @@
-"""Live scoring: predictions and truth joined by exact stamp as they arrive, every frame accounted for."""
+"""Live scoring: predictions and truth joined by stamp as they arrive, every frame accounted for."""
 
 from collections import OrderedDict
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 import numpy as np
 
+from ..bags.truth import nearest
 from ..errors import InputError
 from ..severity import OK, WARN
 from ..timing import DROP_REASONS, SEGMENTED, FrameTiming
@@ -14,25 +15,32 @@ from .examples import FrameScore
 # Stamps (not images) remembered, to know a repeated frame and why a frame has no prediction: hours of video.
 _REMEMBERED = 200000
 _UNNUMBERED = 2 ** 63   # and above: the middleware does not number its messages
-_DISORDER = 1000        # frames whose timings may be told out of order: a superseded one overtakes
+_DISORDER = 1000        # frames by which a timing may come out of order: a superseded frame overtakes
 
 
 class LiveEvaluation:
-    """A evaluator fed by two streams of label images whose members find each other by stamp.
+    """An evaluator fed by two streams of label images, whose members find each other by stamp.
 
     Every truth ends up as evaluated, as `truth_without_prediction` (by the reason for which the
     segmentation node dropped it, where its timing was heard) or as refused; every prediction likewise.
-    A stamp that was evaluated or waits already is a repetition (a bag has looped): it is counted, and
+    A stamp that was evaluated or is waiting already is a repetition (a bag has looped): it is counted, but
     not scored again.
     """
 
-    def __init__(self, evaluator: Evaluator, depth: int = 120, announced: int = 0) -> None:
-        """Wait with at most `depth` images of each stream for their counterparts.
+    def __init__(self, evaluator: Evaluator, depth: int = 120, announced: int = 0,
+                 within_ms: Optional[float] = None,
+                 on_frame: Optional[Callable[[FrameScore], None]] = None) -> None:
+        """Keep at most `depth` images of each stream while their counterparts are missing.
 
         `announced` is how many annotations there are where that is known (a folder), 0 elsewhere; those
-        that no frame asked for are then told as 'not_seen'.
+        that no frame asked for count as 'not_seen'. Equal stamps belong together or, with `within_ms`, the
+        nearest ones that are no further apart. `on_frame` is called with the score of each frame.
         """
         self.evaluator = evaluator
+        self._on_frame = on_frame
+        self._limit = None if within_ms is None else int(round(within_ms * 1e6))
+        self._matching: Dict[str, Any] = {'by': 'stamp'} if within_ms is None else {
+            'by': 'nearest', 'within_ms': within_ms, 'residual_ms_max': 0.0}
         self._announced = announced
         self.predictions = self.truths = self.repeated = 0
         self.refused: Dict[str, int] = {}
@@ -62,36 +70,56 @@ class LiveEvaluation:
         self._begin(timing.stamp_ns)
         self._counted[timing.outcome] = self._counted.get(timing.outcome, 0) + 1
         low, high, count = self._numbers.get(timing.camera, (timing.sequence, timing.sequence, 0))
-        if timing.sequence < high - _DISORDER:      # the segmentation node was started anew
+        if timing.sequence < high - _DISORDER:      # the segmentation node was restarted
             self._missing += max(high - low + 1 - count, 0)
             low, high, count = timing.sequence, timing.sequence, 0
         self._numbers[timing.camera] = (min(low, timing.sequence), max(high, timing.sequence), count + 1)
         _remember(self._outcomes, timing.stamp_ns, timing.outcome)
 
-    def prediction(self, stamp_ns: int, labels: np.ndarray, frame_id: str = '') -> Optional[FrameScore]:
-        """Take a label image of the segmentation node; return the score if its truth was waiting."""
+    def prediction(self, stamp_ns: int, labels: np.ndarray, frame_id: str = '') -> None:
+        """Take a label image of the segmentation node."""
         self._begin(stamp_ns)
         if stamp_ns in self._evaluated or stamp_ns in self._predictions:
             self.repeated += 1
-            return None
+            return
         self.predictions += 1
         truth = self._truths.take(stamp_ns)
         if truth is not None:
-            return self._score(stamp_ns, labels, truth, frame_id)
-        self._wait(self._predictions, stamp_ns, labels)
-        return None
+            self._score(stamp_ns, labels, truth, frame_id)
+        else:
+            self._wait(self._predictions, stamp_ns, labels)
+            self.settle(frame_id)
 
-    def truth(self, stamp_ns: int, labels: np.ndarray, frame_id: str = '') -> Optional[FrameScore]:
-        """Take an annotation; return the score if its prediction was waiting."""
+    def truth(self, stamp_ns: int, labels: np.ndarray, frame_id: str = '') -> None:
+        """Take an annotation."""
         if stamp_ns in self._evaluated or stamp_ns in self._truths:
             self.repeated += 1
-            return None
+            return
         self.truths += 1
         prediction = self._predictions.take(stamp_ns)
         if prediction is not None:
-            return self._score(stamp_ns, prediction, labels, frame_id)
-        self._wait(self._truths, stamp_ns, labels)
-        return None
+            self._score(stamp_ns, prediction, labels, frame_id)
+        else:
+            self._wait(self._truths, stamp_ns, labels)
+            self.settle(frame_id)
+
+    def settle(self, frame_id: str = '', final: bool = False) -> None:
+        """Score the nearest stamps within the tolerance, if there is one.
+
+        That is done once both streams are so far ahead that nothing nearer can come; `final` waits no longer.
+        """
+        if self._limit is None or not self._predictions or not self._truths:
+            return
+        ahead = min(self._predictions.newest, self._truths.newest) - 2 * self._limit
+        pairs, _ = nearest(self._predictions, {stamp: stamp for stamp in self._truths}, self._limit)
+        for stamp_ns, true_ns in sorted(pairs.items()):
+            if final or max(stamp_ns, true_ns) <= ahead:
+                prediction, truth = self._predictions.take(stamp_ns), self._truths.take(true_ns)
+                assert prediction is not None and truth is not None
+                _remember(self._evaluated, true_ns, None)
+                self._matching['residual_ms_max'] = max(self._matching['residual_ms_max'],
+                                                        abs(stamp_ns - true_ns) / 1e6)
+                self._score(stamp_ns, prediction, truth, frame_id)
 
     def first_truth(self, number: int) -> None:
         """Take the publisher's number, from 1, of an annotation: the first one tells how many were missed."""
@@ -107,16 +135,17 @@ class LiveEvaluation:
         """Count an image that could not be read, or a pair that could not be scored ('other_size')."""
         self.refused[reason] = self.refused.get(reason, 0) + 1
 
-    def _score(self, stamp_ns: int, prediction: np.ndarray, truth: np.ndarray,
-               frame_id: str) -> Optional[FrameScore]:
+    def _score(self, stamp_ns: int, prediction: np.ndarray, truth: np.ndarray, frame_id: str) -> None:
         _remember(self._evaluated, stamp_ns, None)
         name = '{}.{:09d}'.format(*divmod(stamp_ns, 10**9))
         try:
-            return self.evaluator.add(prediction, truth, name, frame_id, stamp_ns / 1e9,
-                                  self._images.take(stamp_ns))
+            score = self.evaluator.add(prediction, truth, name, frame_id, stamp_ns / 1e9,
+                                       self._images.take(stamp_ns))
         except InputError:
             self.refuse('other_size')
-            return None
+            return
+        if self._on_frame is not None:
+            self._on_frame(score)
 
     def _wait(self, waiting: '_Pending', stamp_ns: int, labels: np.ndarray) -> None:
         """Keep an image until its counterpart comes; the oldest that waits may have to go."""
@@ -138,7 +167,7 @@ class LiveEvaluation:
         return 'label_lost' if outcome == SEGMENTED else outcome
 
     def coverage(self) -> Dict[str, Any]:
-        """Return what became of every frame so far; what still waits for its counterpart counts as without.
+        """Return what became of every frame so far; one that is still waiting counts as without counterpart.
 
         `frames_in` to `dropped_by` are None where no timing was heard. `truth_without_prediction_by`
         names the drop's reason, 'label_lost' where the node says it was segmented, 'not_seen' where it
@@ -161,7 +190,7 @@ class LiveEvaluation:
             'predictions': self.predictions, 'truth_frames': max(self.truths, self._announced),
             'truth_without_prediction': sum(without.values()), 'truth_without_prediction_by': without,
             'prediction_without_truth': self._unused + len(self._predictions),
-            'repeated': self.repeated, 'refused': dict(self.refused), 'matching': {'by': 'stamp'},
+            'repeated': self.repeated, 'refused': dict(self.refused), 'matching': dict(self._matching),
             'problems': self._problems()}
 
     def _problems(self) -> List[Dict[str, Any]]:
@@ -194,10 +223,12 @@ class _Pending:
     def __init__(self, depth: int) -> None:
         self._depth = depth
         self._images: 'OrderedDict[int, np.ndarray]' = OrderedDict()
+        self.newest = 0     # stamp
 
     def put(self, stamp_ns: int, image: np.ndarray) -> Optional[int]:
         """Keep an image; return the stamp of the one that gave way."""
         self._images[stamp_ns] = image
+        self.newest = max(self.newest, stamp_ns)
         return self._images.popitem(last=False)[0] if len(self._images) > self._depth else None
 
     def take(self, stamp_ns: int) -> Optional[np.ndarray]:
@@ -223,7 +254,8 @@ def verdict(summary: Mapping[str, Any], labels: str, truth: str) -> Tuple[int, s
     for count, topic in (('predictions', labels), ('truth_frames', truth)):
         if not summary[count]:
             return WARN, f'nothing heard on {topic}'
-    return WARN, 'labels and ground truth arrive, but their stamps never agree: are they of one recording?'
+    return WARN, ('labels and ground truth arrive, but their stamps never agree: are they of one recording? '
+                  '(match:=nearest:MS takes near ones)')
 
 
 def _remember(stamps: 'OrderedDict[int, Any]', stamp_ns: int, value: Any) -> None:

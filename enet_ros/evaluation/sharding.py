@@ -18,6 +18,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Op
 from ..bags.matching import Choice, frame_topic
 from ..bags.reading import open_bag
 from ..classes import ClassTable
+from ..datasets.label_files import LabelWriter
 from ..errors import InputError
 from ..segmenter import Segmenter
 from .examples import FrameScore
@@ -32,7 +33,8 @@ class Job(NamedTuple):
     """A part of an evaluation in plain types, ready to travel.
 
     `segmenter` are the arguments of `Segmenter.open` (empty where predictions are scored, which are then
-    coded as the class table `predicted`); `options` go to `Evaluator`; `rows` keeps every frame's score.
+    coded as the class table `predicted`); `options` go to `Evaluator`; `rows` keeps every frame's score;
+    `labels` is a folder in which labels are kept.
     """
 
     choice: Choice
@@ -40,6 +42,7 @@ class Job(NamedTuple):
     predicted: Optional[str] = None
     options: Tuple[Tuple[str, Any], ...] = ()
     rows: bool = False
+    labels: Optional[str] = None
 
 
 class Part(NamedTuple):
@@ -61,7 +64,9 @@ def run(job: Job, on_frame: Optional[Callable[[FrameScore], None]] = None,
             rows.append(row)
         if on_frame is not None:
             on_frame(row)
-    outcome = evaluate_bag(job.choice, segmenter, predicted, watch=watch, on_frame=each, **dict(job.options))
+    keep = LabelWriter(job.labels).write if job.labels else None
+    outcome = evaluate_bag(job.choice, segmenter, predicted, watch=watch, on_frame=each, on_labels=keep,
+                           **dict(job.options))
     outcome.provenance = provenance(segmenter)
     return Part(outcome, rows)
 

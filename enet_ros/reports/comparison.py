@@ -1,9 +1,12 @@
 """Two results side by side: two weights, two engines, before and after."""
 
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
+import cv2
 import numpy as np
 
+from ..classes import ClassTable
+from ..datasets.label_files import Predictions, file_name
 from ..errors import InputError
 from ..metrics import bootstrap, scores
 from ..metrics.bootstrap import BlockCounts
@@ -13,13 +16,13 @@ MOST = 5        # frames that gained, and that lost
 
 
 def compare(result: Mapping[str, Any], other: Mapping[str, Any], name: str = 'other') -> Dict[str, Any]:
-    """Return {'name', 'rows', 'classes', 'frames', 'interval', 'notes'}: both in percent, and differences.
+    """Return {'name', 'rows', 'classes', 'frames', 'interval', 'notes', 'gallery'}: percent, and differences.
 
     A difference is `result` minus `other`. `interval` is [low, high] for the difference of the mean IoU (each
     class has its own), by a paired bootstrap over the same frames, and None where the frames differ. `frames`
-    are those that lost and gained most (in long runs blocks, by their first frame). `notes` say what makes
-    the comparison uneven. InputError where the two were not scored in the same classes, or where `other`,
-    which comes from a file, is no result.
+    are those that lost and gained most (in long runs blocks, by their first frame). `notes` name what makes
+    the comparison uneven; a report fills `gallery`. InputError where the two were not scored in the same
+    classes, or where `other`, which comes from a file, is no result.
     """
     check(other, name)
     try:
@@ -56,7 +59,39 @@ def _compare(result: Mapping[str, Any], other: Mapping[str, Any], name: str) -> 
     if None not in latency:
         rows.append(dict(_row('latency p50, ms', *latency), lower_is_better=True))
     return {'name': name, 'rows': rows, 'classes': classes, 'frames': _changed(result, other),
-            'interval': points.get('mean_iou'), 'notes': notes}
+            'interval': points.get('mean_iou'), 'notes': notes, 'gallery': []}
+
+
+def overview(comparisons: Sequence[Mapping[str, Any]]) -> List[Tuple[str, List[Optional[float]]]]:
+    """Return the scores of several comparisons with one result: (name, its value and each other's)."""
+    rows: Dict[str, List[Optional[float]]] = {}
+    for place, comparison in enumerate(comparisons):
+        for row in comparison['rows'] + comparison['classes']:
+            values = rows.setdefault(row['name'], [row['mine']] + [None] * len(comparisons))
+            values[place + 1] = row['other']
+    return list(rows.items())
+
+
+def before(other: Mapping[str, Any]) -> Dict[Tuple[str, str], float]:
+    """Return an earlier result's mean IoU by (sequence, name), of the frames that it tells one by one."""
+    return {(point['sequence'], point['name']): point['mean_iou'] for point in other['timeline']
+            if point['frames'] == 1 and percent(point['mean_iou']) is not None}
+
+
+def labels_before(other: Mapping[str, Any], name: str, size: Tuple[int, int]) -> Optional[np.ndarray]:
+    """Return the labels that an earlier run kept of a frame, in the classes of its scores; None without them.
+
+    They are resized to `size`, (height, width), by the nearest pixel.
+    """
+    folder = (other.get('provenance') or {}).get('labels')
+    try:
+        predicted, true = (ClassTable.from_dict(other['parts'][side]) for side in ('predicted', 'true'))
+        labels = Predictions(folder, predicted).read(file_name(name)) if folder else None
+        lut = predicted.mapping_to(true).source
+    except (InputError, KeyError, TypeError):
+        return None
+    return None if labels is None else cv2.resize(
+        cv2.LUT(labels, lut), size[::-1], interpolation=cv2.INTER_NEAREST)
 
 
 def _changed(result: Mapping[str, Any], other: Mapping[str, Any]) -> List[Dict[str, Any]]:

@@ -1,36 +1,42 @@
 """The report: one HTML file that needs nothing else, not even a network."""
 
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Union
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from ..classes import ClassTable
-from ..evaluation.examples import Examples
+from ..evaluation.examples import Example, Examples
 from ..files import write_bytes
 from . import charts, page, tables
-from .comparison import check, compare
+from .comparison import check, compare, labels_before, overview
 from .pictures import pictures
 from .text import coverage_lines
+
+Others = Sequence[Tuple[str, Mapping[str, Any]]]
 
 
 def write_report(path: Union[str, Path], result: Mapping[str, Any], examples: Optional[Examples] = None,
                  title: str = '', latency: Optional[Mapping[str, Any]] = None,
-                 other: Optional[Mapping[str, Any]] = None, other_name: str = 'other') -> None:
+                 others: Others = (), changes: Sequence[Examples] = ()) -> None:
     """Write the report of a result (the keys of `evaluation.Evaluation.to_json`), atomically.
 
     `examples` holds the best and worst frames' pictures; `latency` is a summary of the latency node (its
-    JSON) to stand beside the score; `other` an earlier result to compare with. InputError where the
-    file cannot be written or `other` cannot be compared.
+    JSON) to show beside the score; `others` are earlier results to compare with, by name, and `changes` the
+    frames that changed most against each. InputError where the file cannot be written or one of `others`
+    cannot be compared.
     """
-    text = render(result, examples, title, latency, other, other_name)
+    text = render(result, examples, title, latency, others, changes)
     write_bytes(path, text.encode('utf-8'), 'the report was')
 
 
 def render(result: Mapping[str, Any], examples: Optional[Examples] = None, title: str = '',
-           latency: Optional[Mapping[str, Any]] = None, other: Optional[Mapping[str, Any]] = None,
-           other_name: str = 'other') -> str:
+           latency: Optional[Mapping[str, Any]] = None, others: Others = (),
+           changes: Sequence[Examples] = ()) -> str:
     """Return the HTML of `write_report`."""
     check(result, 'result')
     classes = ClassTable.from_dict(result['confusion']['classes'])
+    comparisons = [compare(result, other, name) for name, other in others]
+    for comparison, (_, other), kept in zip(comparisons, others, changes):
+        comparison['gallery'] = [_change(example, kept, other, classes) for example in kept.worst + kept.best]
     return page.render(
         'report.html', title=title or _source(result), result=dict({'slices': []}, **result),
         coverage=_coverage(result),
@@ -38,8 +44,7 @@ def render(result: Mapping[str, Any], examples: Optional[Examples] = None, title
         confusion=charts.confusion(result['confusion']['counts'], classes.names),
         timeline=charts.timeline(result['timeline']), paper=tables.paper_table(result),
         galleries=_galleries(examples, classes), latencies=_latencies(result, latency),
-        provenance=_provenance(result),
-        comparison=None if other is None else compare(result, other, other_name))
+        provenance=_provenance(result), comparisons=comparisons, overview=overview(comparisons))
 
 
 def _source(result: Mapping[str, Any]) -> str:
@@ -71,6 +76,14 @@ def _galleries(examples: Optional[Examples], classes: ClassTable) -> List[Dict[s
     named = (('Worst frames', examples.worst), ('Best frames', examples.best))
     return [{'name': name, 'frames': [pictures(example, classes) for example in examples]}
             for name, examples in named if examples]
+
+
+def _change(example: Example, kept: Examples, other: Mapping[str, Any],
+            classes: ClassTable) -> Dict[str, Any]:
+    """Return a frame's pictures, with the labels of the earlier run where it kept them."""
+    labels = labels_before(other, example.frame.name, example.truth.shape[:2])
+    before = None if labels is None else pictures(example._replace(prediction=labels), classes)['prediction']
+    return dict(pictures(example, classes), before=before, change=100 * kept.rank(example.frame))
 
 
 def _latencies(result: Mapping[str, Any], latency: Optional[Mapping[str, Any]]) -> List[Dict[str, Any]]:

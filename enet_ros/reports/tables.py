@@ -42,11 +42,19 @@ def paper_table(result: Mapping[str, Any], name: str = 'this run') -> Optional[P
     but the test split of a data set, which is what the paper's numbers are of. `result` has the
     keys of `Evaluation.to_json`.
     """
-    coding = result['coding']['scores']
     record = result.get('provenance') or {}
-    if (result['coding']['truth'] != coding or not result['frames_evaluated'] or record.get('split') != 'test'
+    found = paper_row(result)
+    if (found is None or result['coding']['truth'] != result['coding']['scores']
+            or not result['frames_evaluated'] or record.get('split') != 'test'
             or str(record.get('source')).startswith('synthetic')):
         return None
+    table, values = found
+    return table._replace(rows=table.rows + ((name, tuple(values)),))
+
+
+def paper_row(result: Mapping[str, Any]) -> Optional[Tuple[PaperTable, List[Optional[float]]]]:
+    """Return the paper's table for the coding of a result, and the result in its columns, percent."""
+    coding = result['coding']['scores']
     if coding == 'cityscapes':
         table, values = CITYSCAPES, [result.get(key) for key in (
             'mean_iou', 'mean_class_iiou', 'mean_category_iou', 'mean_category_iiou')]
@@ -59,7 +67,7 @@ def paper_table(result: Mapping[str, Any], name: str = 'this run') -> Optional[P
             'global_accuracy', 'class_average_accuracy', 'mean_iou')]
     else:
         return None
-    return table._replace(rows=table.rows + ((name, tuple(percent(value) for value in values)),))
+    return table, [percent(value) for value in values]
 
 
 def percent(value: Optional[float]) -> Optional[float]:

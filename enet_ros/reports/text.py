@@ -63,6 +63,10 @@ def coverage_lines(result: Mapping[str, Any]) -> List[str]:
     for problem in result.get('problems') or ():
         times = ' ({} times)'.format(problem['count']) if problem['count'] > 1 else ''
         lines.append('note: ' + problem['text'] + times)
+    matching = result.get('matching') or {}
+    if matching.get('by') == 'nearest' and 'within_ms' in matching:
+        lines.append('truth matched by the nearest stamp within {within_ms:g} ms; the largest difference is '
+                     '{residual_ms_max:.3f} ms'.format(**matching))
     coding = result['coding']
     if coding['prediction'] != coding['truth']:
         lines.append('labels of {prediction} against truth of {truth}, scored as {scores}'.format(**coding))

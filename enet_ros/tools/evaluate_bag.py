@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
 from .. import cli
 from ..bags.matching import Choice, frame_topic
 from ..bags.reading import open_bag
+from ..bags.truth import tolerance
 from ..errors import InputError
 from ..evaluation import sharding
 from ..evaluation.examples import FrameScore
@@ -39,14 +40,16 @@ def arguments() -> argparse.ArgumentParser:
     scoring.add_segmenting(parser)
     truth = parser.add_argument_group('truth')
     truth.add_argument('--truth', metavar='TOPIC', help='ground truth in the bag')
+    truth.add_argument('--instances', metavar='TOPIC',
+                       help='numbers of the objects, for iIoU; found by itself where one is called instances')
     truth.add_argument('--truth-folder', metavar='DIR', help='data-set folder with the annotations')
     truth.add_argument('--split', help='of that folder')
     truth.add_argument('--truth-classes', metavar='TABLE',
                        help="class table of the truth; the bag's if not given")
     truth.add_argument('--truth-coding', choices=('trainIds', 'labelIds'), default='trainIds',
                        help='of the truth topic')
-    truth.add_argument('--match', type=_match, metavar='exact|nearest:MS',
-                       help='stamps of a truth topic: equal (exact, the default), or within MS milliseconds')
+    truth.add_argument('--match', default='exact', metavar='exact|nearest:MS',
+                       help='stamps of a truth topic: equal (exact), or within MS milliseconds')
     truth.add_argument('--sidecar', metavar='FILE', help='CSV with filename,stamp,sequence')
     truth.add_argument('--truth-offset', type=float, default=0.0, metavar='S',
                        help="added to the folder's times before they are compared with stamps")
@@ -97,7 +100,7 @@ def main(argv: Optional[List[str]] = None) -> int:
         print(f'error: {table.loss}', file=sys.stderr)
     sharding.distinguish(evaluations)
     result, total = merged(evaluations, bags, failed, options)
-    code = scoring.publish(result, total.evaluator.examples, options, beside)
+    code = scoring.publish(result, total.evaluator, options, beside)
     finished.close()
     return cli.EXIT_INPUT if failed else code
 
@@ -172,18 +175,19 @@ def _run_here(path: str, options: argparse.Namespace,
 
 def job(path: str, options: argparse.Namespace) -> sharding.Job:
     """Return the work that the options ask for, for one bag."""
-    choice = Choice(path, options.image, options.predictions, options.truth, options.truth_folder,
-                    options.split, options.truth_classes, options.truth_coding == 'labelIds', options.sidecar,
-                    options.truth_offset, bool(options.report) or options.flow, options.match)
+    choice = Choice(path, options.image, options.predictions, options.truth, options.instances,
+                    options.truth_folder, options.split, options.truth_classes,
+                    options.truth_coding == 'labelIds', options.sidecar, options.truth_offset,
+                    bool(options.report) or options.flow, tolerance(options.match))
     segmenter = scoring.segmenter_options(options) if options.predictions is None else {}
     if segmenter and options.jobs > 1:
         segmenter['threads'] = max(1, (os.cpu_count() or 1) // options.jobs)
     counting = {'label_ids': options.predictions is not None and options.coding == 'labelIds',
                 'boundary': options.boundary, 'flow': options.flow,
-                'examples': 6 if options.report else 0,
+                'examples': 6 if options.report else 0, 'compared': options.before,
                 'tags': read_tags(options.tags) if options.tags else {}}
     return sharding.Job(choice, tuple(segmenter.items()), options.prediction_classes, tuple(counting.items()),
-                        options.csv is not None)
+                        options.csv is not None, str(options.labels) if options.labels else None)
 
 
 def _check_once(bags: List[str]) -> None:
@@ -192,16 +196,6 @@ def _check_once(bags: List[str]) -> None:
     for place, path in enumerate(real):
         if path in real[:place]:
             raise InputError(f'{bags[place]}: named twice, and would count twice')
-
-
-def _match(text: str) -> Optional[float]:
-    """Return the milliseconds of nearest:MS, None for exact; for argparse."""
-    if text == 'exact':
-        return None
-    kind, _, value = text.partition(':')
-    if kind != 'nearest' or not 0 <= float(value) < 1e6:
-        raise argparse.ArgumentTypeError('exact or nearest:MILLISECONDS is expected')
-    return float(value)
 
 
 def merged(evaluations: List[Tuple[str, Evaluation]], known: Mapping[str, Any], failed: List[str],

@@ -5,14 +5,16 @@ import os
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
 
+import numpy as np
+
 from .. import cli
 from ..datasets import LAYOUTS, open_dataset
-from ..datasets.label_files import CODINGS, Predictions, Submission
+from ..datasets.label_files import CODINGS, LabelWriter, Predictions, submission
 from ..datasets.sample import Dataset, Sample
 from ..errors import InputError
 from ..evaluation import sharding
 from ..evaluation.examples import FrameScore
-from ..evaluation.offline import Coverage, Evaluation, dataset_frames, evaluate, provenance
+from ..evaluation.offline import Coverage, Evaluation, Frame, dataset_frames, evaluate, provenance
 from ..metrics.slices import read_tags
 from ..reports.frames import FrameCsv
 from . import scoring
@@ -49,6 +51,8 @@ def main(argv: Optional[List[str]] = None) -> int:
     """Run the tool."""
     options = arguments().parse_args(argv)
     open_dataset(options.root, options.split, options.layout, options.classes)      # before anything is begun
+    if options.predictions and options.labels:
+        raise InputError('--labels keeps what is segmented; the labels of --predictions are kept already')
     beside = scoring.Beside(options)
     csv = FrameCsv(options.csv) if options.csv else None
     outcome, written = _score_all(options, csv.write if csv else None)
@@ -59,7 +63,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     if not outcome.coverage.frames_evaluated and not written:
         problems = list(outcome.coverage.problems) or [f'{options.root}: no annotations there']
         raise InputError(f'nothing could be scored: {problems[0]}')
-    code = scoring.publish(outcome.to_json(options.absent), outcome.evaluator.examples, options, beside)
+    code = scoring.publish(outcome.to_json(options.absent), outcome.evaluator, options, beside)
     if written:
         print(f'{written} label images written to {options.submission}')
     return cli.EXIT_INPUT if csv is not None and csv.loss else code
@@ -95,8 +99,8 @@ def _score_part(options: argparse.Namespace, part: int = 0, parts: int = 1,
     count = len(dataset) if options.frames is None else min(options.frames, len(dataset))
     own = range(count * part // parts, count * (part + 1) // parts)
     places = [place * len(dataset) // count for place in own]
-    kept = {'on_frame': on_frame, 'flow': options.flow, 'examples': 6 if options.report else 0,
-            'tags': read_tags(options.tags) if options.tags else {}}
+    kept = {'on_frame': on_frame, 'flow': options.flow, 'compared': options.before,
+            'examples': 6 if options.report else 0, 'tags': read_tags(options.tags) if options.tags else {}}
     shown = cli.progress(places, 'frames', len(places)) if parts == 1 else places
     return (_score_files if options.predictions else _segment)(dataset, shown, options, kept)
 
@@ -108,16 +112,20 @@ def _segment(dataset: Dataset, places: Iterable[int], options: argparse.Namespac
     if options.jobs > 1:
         arguments['threads'] = max(1, (os.cpu_count() or 1) // options.jobs)
     segmenter = sharding.open_segmenter(tuple(arguments.items()))
-    submission = None
+    files = [LabelWriter(options.labels)] if options.labels else []
     if options.submission:
-        submission = Submission(options.submission, segmenter.classes, dataset.classes)
+        files.append(submission(options.submission, segmenter.classes, dataset.classes))
+
+    def write(frame: Frame, labels: np.ndarray) -> None:
+        for writer in files:
+            writer.write(frame, labels)
     coverage = Coverage(matching={'by': 'dataset'})
     frames = dataset_frames(_samples(dataset, places, coverage), None, coverage)
     outcome = evaluate(frames, segmenter.classes, dataset.classes, segmenter, coverage=coverage,
-                       on_labels=submission.write if submission else None, **kept)
+                       on_labels=write, **kept)
     outcome.provenance = provenance(segmenter, **_sources(dataset, options))
     outcome.provenance['engine_reason'] = getattr(segmenter.engine, 'reason', None)
-    return outcome, submission.written if submission else 0
+    return outcome, files[-1].written if options.submission else 0
 
 
 def _score_files(dataset: Dataset, places: Iterable[int], options: argparse.Namespace,
@@ -134,6 +142,8 @@ def _score_files(dataset: Dataset, places: Iterable[int], options: argparse.Name
     if complaint:
         coverage.tell(complaint)
     outcome.provenance = provenance(predictions=f'{options.predictions} ({options.coding})',
+                                    labels=str(options.predictions.absolute())
+                                    if options.coding == 'trainIds' else None,
                                     **_sources(dataset, options))
     return outcome, 0
 

@@ -53,6 +53,7 @@ class Topics(NamedTuple):
 
     image: str
     truth: str
+    instances: str
     camera_info: str
     label_info: str
 
@@ -60,7 +61,8 @@ class Topics(NamedTuple):
     def of(cls, camera: str) -> 'Topics':
         """Return the topics below a camera's name."""
         base = '/' + camera.strip('/')
-        return cls(base + '/image', base + '/ground_truth', base + '/camera_info', base + '/label_info')
+        return cls(*(f'{base}/{name}' for name in (
+            'image', 'ground_truth', 'instances', 'camera_info', 'label_info')))
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -160,6 +162,8 @@ def record(bag: BagWriter, dataset: Dataset, count: int,
         if sample.label is not None:
             bag.labels(topics.truth, stamp_ns, options.frame_id, sample.label)
             annotated += 1
+            if sample.instances is not None:
+                bag.instances(topics.instances, stamp_ns, options.frame_id, sample.instances)
         rows.append((stamp_ns, sample.name, sample.sequence))
     return rows, annotated
 

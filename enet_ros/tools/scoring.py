@@ -1,21 +1,21 @@
-"""What the tools that score share: how to segment, what to write, an earlier result to stand beside."""
+"""What the tools that score share: how to segment, what to write, earlier results to compare with."""
 
 import argparse
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any, Dict
 
 from .. import cli
 from ..classes import ClassTable
 from ..deploy.factory import ENGINES, PRECISIONS
 from ..errors import InputError
-from ..evaluation.examples import Examples
+from ..evaluation.evaluator import Evaluator
 from ..files import write_bytes
 from ..geometry import RESIZE_MODES
 from ..json_files import read_json, write_json
 from ..latency.files import read_summary
 from ..metrics.scores import ABSENT
 from ..reports import gates
-from ..reports.comparison import check, compare, comparison_text
+from ..reports.comparison import before, check, compare, comparison_text
 from ..reports.text import summary
 from ..segmenter import UPSAMPLING
 
@@ -55,7 +55,10 @@ def add_results(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group('results')
     group.add_argument('--csv', type=Path, metavar='FILE', help='one line per frame')
     group.add_argument('--report', type=Path, metavar='FILE', help='HTML report')
-    group.add_argument('--compare', type=Path, metavar='JSON', help='an earlier result to stand beside')
+    group.add_argument('--labels', type=Path, metavar='DIR',
+                       help='keep the labels as PNG: a later --compare shows them, --predictions scores them')
+    group.add_argument('--compare', type=Path, nargs='+', default=[], metavar='JSON',
+                       help='earlier results to compare with')
     group.add_argument('--tags', type=Path, metavar='CSV',
                        help='frame,weather,light: scores apart for each value of each column but the first')
     group.add_argument('--latency', type=Path, metavar='FILE',
@@ -81,15 +84,15 @@ def add_gates(parser: argparse.ArgumentParser) -> None:
 
 
 class Beside:
-    """What an earlier run left, read before any work is done, so that a bad file is reported at once."""
+    """What earlier runs left, read before any work is done, so that a bad file is reported at once."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         """Read; InputError where a file is not what it should be."""
-        self.other: Optional[Dict[str, Any]] = None
-        self.other_name = options.compare.name if options.compare else ''
-        if options.compare:
-            self.other = read_json(options.compare)
-            check(self.other, str(options.compare))
+        self.others = [(path.name, read_json(path)) for path in options.compare]
+        for path, (_, other) in zip(options.compare, self.others):
+            check(other, str(path))
+        # Workers get the options, and keep the pictures of what changed.
+        options.before = [before(other) for _, other in self.others] if options.report else []
         self.latency = read_summary(options.latency) if options.latency else None
         self.thresholds = [gates.threshold(text) for text in options.fail_under]
         self.baseline = read_json(options.baseline) if options.baseline else None
@@ -99,8 +102,8 @@ class Beside:
             raise InputError('--junit needs a gate: --fail-under, --min-coverage or --baseline')
 
 
-def publish(result: Dict[str, Any], examples: Examples, options: argparse.Namespace, beside: Beside) -> int:
-    """Print the result, beside an earlier one where there is one, and write what the options ask for.
+def publish(result: Dict[str, Any], evaluator: Evaluator, options: argparse.Namespace, beside: Beside) -> int:
+    """Print the result, compared with earlier ones, and write what the options ask for.
 
     Return the exit code: 1 where a gate is not met.
     """
@@ -109,14 +112,16 @@ def publish(result: Dict[str, Any], examples: Examples, options: argparse.Namesp
     if judged:
         result = dict(result, gates=[gate._asdict() for gate in judged])
     print(summary(result))
-    if beside.other is not None:
-        print('\n' + comparison_text(compare(result, beside.other, beside.other_name)))
+    if options.labels:
+        result['provenance']['labels'] = str(options.labels.absolute())
+    for name, other in beside.others:
+        print('\n' + comparison_text(compare(result, other, name)))
     if 'json' in options:
         write_json(options.json, result)
     if options.report:
         from ..reports.html import write_report
-        write_report(options.report, result, examples, latency=beside.latency, other=beside.other,
-                     other_name=beside.other_name)
+        write_report(options.report, result, evaluator.examples, latency=beside.latency, others=beside.others,
+                     changes=evaluator.changes)
     if options.junit:
         write_bytes(options.junit, gates.junit(judged), 'the JUnit file was')
     if judged:

@@ -16,7 +16,9 @@ from enet_ros.bags.reading import open_bag
 from enet_ros.bags.truth import nearest, stamp_of_name
 from enet_ros.bags.writing import BagWriter, describe
 from enet_ros.classes import ClassTable
+from enet_ros.datasets.synthetic import SyntheticStreet
 from enet_ros.errors import InputError
+from enet_ros.evaluation.evaluator import Evaluator
 from enet_ros.evaluation.offline import evaluate_bag
 from enet_ros.evaluation.sharding import merge
 from enet_ros.metrics.confusion import ConfusionMatrix
@@ -213,6 +215,32 @@ def test_truth_within_a_tolerance(tmp_path: Path) -> None:
     assert outcome.coverage.matching == {
         'by': 'nearest', 'within_ms': 6.0, 'residual_ms_max': 5.5,
         'residual_ms_mean': pytest.approx(sum(1 + 0.5 * i for i in range(10) if i != 4) / 9)}
+
+
+def test_instances_in_the_bag_give_iiou(tmp_path: Path) -> None:
+    """The iIoU is that of the same frames without a bag, in parts as well; an unreadable one is told."""
+    street = SyntheticStreet((64, 96), seed=3, frames=12)
+    expected = Evaluator(CLASSES, CLASSES, boundary=False)
+    with BagWriter(tmp_path / 'b', 'mcap', describe('street', CLASSES)) as bag:
+        for index, sample in enumerate(street):
+            bag.labels(bags.TRUTH, bags.stamp(index), 'camera', sample.label)
+            bag.labels(bags.LABELS, bags.stamp(index), 'camera', bags.predict(sample))
+            if index == 5:
+                bag.image('/camera/instances', bags.stamp(index), 'camera', sample.image)
+            else:
+                bag.instances('/camera/instances', bags.stamp(index), 'camera', sample.instances)
+            expected.add(bags.predict(sample), sample.label,
+                         instances=None if index == 5 else sample.instances)
+    outcome = score(tmp_path / 'b')
+    found, wanted = outcome.evaluator.result(), expected.result()
+    assert wanted['class_iiou']['Car'] > 0
+    for key in ('class_iiou', 'category_iiou', 'mean_class_iiou', 'mean_category_iiou', 'class_iou'):
+        assert found[key] == pytest.approx(wanted[key], nan_ok=True)
+    assert ['is no encoding of instances' in text for text in outcome.coverage.problems] == [True]
+    parts = merge([score(tmp_path / 'b', start=0, stop=5), score(tmp_path / 'b', start=5)])
+    assert parts.evaluator.result()['class_iiou'] == pytest.approx(wanted['class_iiou'], nan_ok=True)
+    named = score(tmp_path / 'b', instances='/camera/instances')
+    assert named.evaluator.result()['class_iiou'] == found['class_iiou']
 
 
 def test_lost_frames_are_never_hidden(tmp_path: Path) -> None:

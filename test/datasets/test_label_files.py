@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from enet_ros.classes import ClassTable
-from enet_ros.datasets.label_files import Predictions, Submission
+from enet_ros.datasets.label_files import Predictions, submission
 from enet_ros.errors import InputError
 
 CAMVID, CITYSCAPES = ClassTable.load('camvid'), ClassTable.load('cityscapes')
@@ -74,13 +74,13 @@ def test_bad_folders_and_files_are_refused(tmp_path):
 
 
 def test_submission_has_the_servers_values_and_names(tmp_path):
-    submission = Submission(tmp_path / 'out', CITYSCAPES, CITYSCAPES)
+    writer = submission(tmp_path / 'out', CITYSCAPES, CITYSCAPES)
     labels = np.array([[0, 13, 18, 255]], np.uint8)
-    submission.write(SimpleNamespace(name='berlin_000000_000019'), labels)
+    writer.write(SimpleNamespace(name='berlin_000000_000019'), labels)
     path = tmp_path / 'out' / 'berlin_000000_000019_pred_labelIds.png'
     assert cv2.imread(str(path), cv2.IMREAD_UNCHANGED).tolist() == [[7, 26, 33, 0]]
-    assert submission.written == 1
+    assert writer.written == 1
     with pytest.raises(InputError, match="classes of 'cityscapes'"):
-        Submission(tmp_path, CAMVID, CITYSCAPES)
+        submission(tmp_path, CAMVID, CITYSCAPES)
     with pytest.raises(InputError, match='File exists|Not a directory'):
-        Submission(path, CITYSCAPES, CITYSCAPES)
+        submission(path, CITYSCAPES, CITYSCAPES)

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 
+from enet_ros.bags.truth import nearest
 from enet_ros.classes import ClassTable
 from enet_ros.evaluation.evaluator import Evaluator
 from enet_ros.evaluation.online import LiveEvaluation
@@ -14,8 +15,8 @@ CAMVID = ClassTable.load('camvid')
 LABELS = np.zeros((4, 6), np.uint8)
 
 
-def live(depth=5):
-    return LiveEvaluation(Evaluator(CAMVID, CAMVID, boundary=False), depth)
+def live(depth=5, **options):
+    return LiveEvaluation(Evaluator(CAMVID, CAMVID, boundary=False), depth, **options)
 
 
 def timing(stamp_ns, outcome):
@@ -24,11 +25,14 @@ def timing(stamp_ns, outcome):
 
 @pytest.mark.parametrize('truth_first', [True, False])
 def test_pairs_meet_whoever_comes_first(truth_first):
-    evaluation = live()
+    scored = []
+    evaluation = live(on_frame=scored.append)
     takes = [evaluation.truth, evaluation.prediction]
     first, second = takes if truth_first else takes[::-1]
-    assert first(10**9 + 5, LABELS) is None
-    score = second(10**9 + 5, LABELS)
+    first(10**9 + 5, LABELS)
+    assert not scored
+    second(10**9 + 5, LABELS)
+    score, = scored
     assert (score.name, score.mean_iou, score.stamp) == ('1.000000005', 1.0, 1.000000005)
     assert evaluation.coverage()['frames_evaluated'] == 1
 
@@ -59,6 +63,30 @@ def test_only_equal_stamps_meet():
     coverage = evaluation.coverage()
     assert (coverage['frames_evaluated'], coverage['truth_without_prediction'],
             coverage['prediction_without_truth']) == (0, 1, 1)
+
+
+@given(st.lists(st.integers(-9, 9), min_size=3, max_size=25), st.randoms(use_true_random=False))
+@settings(deadline=None, max_examples=100)
+def test_the_nearest_stamps_meet_as_offline(shifts, random):
+    """Whatever the jitter of truth and the order across the streams: the pairs of `bags.truth.nearest`."""
+    ms, scored = 10**6, []
+    frames = [1000 * ms + 10 * ms * index for index in range(len(shifts))]
+    truths = {frame + shift * ms // 2 + 1: frame for frame, shift in zip(frames, shifts)}
+    expected, _ = nearest(frames, {stamp: stamp for stamp in truths}, 4 * ms)
+    evaluation = live(depth=50, within_ms=4, on_frame=scored.append)
+    queues = [[(evaluation.prediction, stamp) for stamp in frames],
+              [(evaluation.truth, stamp) for stamp in sorted(truths)]]
+    while any(queues):
+        receive, stamp = random.choice([queue for queue in queues if queue]).pop(0)
+        receive(stamp, LABELS)
+    evaluation.settle(final=True)
+    assert sorted(score.name for score in scored) == sorted(f'{s // 10**9}.{s % 10**9:09d}' for s in expected)
+    coverage = evaluation.coverage()
+    assert coverage['frames_evaluated'] == len(expected)
+    assert coverage['truth_without_prediction'] == len(truths) - len(expected)
+    residuals = [abs(frame - true) / 1e6 for frame, true in expected.items()]
+    assert coverage['matching'] == {'by': 'nearest', 'within_ms': 4,
+                                    'residual_ms_max': max(residuals, default=0)}
 
 
 def test_missing_predictions_are_told_by_reason():
@@ -99,7 +127,7 @@ def test_a_looping_bag_is_scored_once():
 def test_other_sizes_are_refused_and_counted():
     evaluation = live()
     evaluation.truth(1, LABELS)
-    assert evaluation.prediction(1, LABELS.T.copy()) is None
+    evaluation.prediction(1, LABELS.T.copy())
     assert evaluation.coverage()['refused'] == {'other_size': 1}
     assert evaluation.coverage()['frames_evaluated'] == 0
 

@@ -114,7 +114,7 @@ def test_names_from_outside_cannot_break_out(outcome):
     result['confusion']['classes']['mappings'] = {}
     result['problems'] = [{'text': evil, 'count': 2}]
     latency = {'latency_ms': {'p50': 1.0}}
-    page = html.render(result, outcome.evaluator.examples, evil, latency, outcome.to_json(), evil)
+    page = html.render(result, outcome.evaluator.examples, evil, latency, [(evil, outcome.to_json())])
     assert '<script' not in page
     Page(page)
 
@@ -162,7 +162,7 @@ def test_comparison_pairs_the_same_frames():
     low, high = compared['interval']
     assert 0 < low < difference < high
     assert not [note for note in compared['notes'] if 'frames' in note]
-    page = Page(html.render(better, other=worse, other_name='old.json')).text
+    page = Page(html.render(better, others=[('old.json', worse)])).text
     assert 'Compared with old.json' in page and f'+{difference:.1f}' in page
     assert 'old.json' in comparison.comparison_text(compared)
 
@@ -177,7 +177,7 @@ def test_comparison_names_the_frames_that_changed_most():
     assert rows[0]['difference'] == pytest.approx(-30)
     many = comparison.compare(evaluation(40, noise=0.3).to_json(), evaluation(40).to_json())['frames']
     assert len(many) == 2 * comparison.MOST == len({row['name'] for row in many})
-    assert 'frames that lost and gained most' in Page(html.render(after, other=before)).text
+    assert 'frames that lost and gained most' in Page(html.render(after, others=[('old', before)])).text
 
 
 def test_comparison_of_other_frames_has_no_interval():
@@ -294,7 +294,8 @@ def test_unwritable_report_is_told(outcome):
 @pytest.mark.parametrize('width', [412, 1280])
 def test_browser_shows_it_without_sideways_scrolling(outcome, tmp_path, width):
     path = tmp_path / 'report.html'
-    html.write_report(path, outcome.to_json(), outcome.evaluator.examples, other=outcome.to_json())
+    html.write_report(path, outcome.to_json(), outcome.evaluator.examples,
+                      others=[('old', outcome.to_json())])
     # The page itself runs no script: a wrapper beside it measures it, as a visitor's window would.
     (tmp_path / 'wrapper.html').write_text(
         f'<iframe id=f width={width} height=900 src=report.html></iframe><pre id=o></pre><script>'

@@ -1,10 +1,12 @@
 """evaluate_dataset: the whole tool, against the official evaluator and on bad input."""
 
+import base64
 import copy
 import csv
 import json
 import os
 from pathlib import Path
+import re
 
 import cv2
 import numpy as np
@@ -14,6 +16,7 @@ from enet_ros import weights
 from enet_ros.classes import ClassTable
 from enet_ros.datasets import open_dataset
 from enet_ros.metrics.confusion import ConfusionMatrix
+from enet_ros.overlay import colourise
 from enet_ros.tools.evaluate_dataset import main
 
 SHAPE = (64, 128)
@@ -157,6 +160,52 @@ def test_processes_give_what_one_gives(cityscapes, tmp_path):
     assert one == two
 
 
+def test_several_results_are_compared_with_pictures(cityscapes, tmp_path):
+    """One page: a table of all, and each frame that changed with its labels then and now."""
+    rng, dataset = np.random.default_rng(1), open_dataset(cityscapes, 'val')
+    for name, noise in (('good', 0.1), ('middle', 0.3), ('bad', 0.6)):
+        (tmp_path / name).mkdir()
+        for sample in dataset:
+            wrong = np.where(rng.random(SHAPE) < noise, rng.integers(0, 19, SHAPE), sample.label)
+            assert cv2.imwrite(str(tmp_path / name / f'{sample.name}.png'), wrong.astype(np.uint8))
+
+    def run(name, *more):
+        assert main([str(cityscapes), '--split', 'val', '--predictions', str(tmp_path / name),
+                     '--json', str(tmp_path / f'{name}.json'), *more]) == 0
+    run('good')
+    run('bad')
+    compared = ['--compare', str(tmp_path / 'good.json'), str(tmp_path / 'bad.json')]
+    shown = {}
+    for jobs in ('1', '2'):
+        run('middle', *compared, '--report', str(tmp_path / 'r.html'), '--jobs', jobs)
+        page = (tmp_path / 'r.html').read_text()
+        assert 'Compared with 2 results' in page and 'kept no labels' not in page
+        shown[jobs] = dict(re.findall('<img alt="((?:good|bad).json: [^"]*)" src="([^"]*)"', page))
+    assert len(shown['1']) == 2 * len(dataset) and shown['1'] == shown['2']
+    palette = ClassTable.load('cityscapes').palette()
+    for name in ('good', 'bad'):
+        picture = shown['1'][f'{name}.json: {dataset.names()[2]}'].split(',')[1]
+        found = cv2.imdecode(np.frombuffer(base64.b64decode(picture), np.uint8), cv2.IMREAD_COLOR)
+        labels = cv2.imread(str(tmp_path / name / f'{dataset.names()[2]}.png'), cv2.IMREAD_UNCHANGED)
+        assert np.array_equal(found[..., ::-1], colourise(labels, palette))
+    changes = re.findall(r'mean IoU [\d.]+ \(([-+][\d.]+)\)', page)
+    assert [change[0] for change in changes] == ['-'] * 5 + ['+'] * 5
+    (tmp_path / 'good').rename(tmp_path / 'gone')
+    run('middle', *compared, '--report', str(tmp_path / 'r.html'))
+    assert 'good.json kept no labels' in (tmp_path / 'r.html').read_text()
+
+
+def test_labels_are_kept_and_score_the_same(cityscapes, random_weights, tmp_path):
+    common = [str(cityscapes), '--frames', '2']
+    assert main(common + ['--weights', str(random_weights), '--engine', 'torch', '--labels',
+                          str(tmp_path / 'kept'), '--json', str(tmp_path / 'r.json')]) == 0
+    assert main(common + ['--predictions', str(tmp_path / 'kept'), '--prediction-classes', 'camvid',
+                          '--json', str(tmp_path / 'again.json')]) == 0
+    result, again = (json.loads((tmp_path / name).read_text()) for name in ('r.json', 'again.json'))
+    assert result['confusion'] == again['confusion']
+    assert result['provenance']['labels'] == again['provenance']['labels'] == str(tmp_path / 'kept')
+
+
 def test_wrong_coding_is_told(cityscapes, capsys):
     assert main([str(cityscapes), '--predictions', str(cityscapes / 'predictions')]) == 0
     assert '--coding labelIds' in capsys.readouterr().out
@@ -171,6 +220,7 @@ def test_wrong_coding_is_told(cityscapes, capsys):
     (['ROOT', '--compare', '/no/such.json'], 'such.json'),
     (['ROOT', '--compare', 'ROOT/bad.json'], 'not JSON'),
     (['ROOT', '--compare', 'ROOT/other.json'], 'no result of an evaluation'),
+    (['ROOT', '--predictions', 'ROOT/predictions', '--labels', '/tmp/l'], 'kept already'),
     (['ROOT', '--input-size', 'wide'], 'no size'),
     (['ROOT', '--frames', '0'], 'argument --frames: 0 is not 1 or more'),
     (['ROOT', '--classes', '/no/such.yaml'], 'such.yaml')])

@@ -29,12 +29,17 @@ def test_synthetic_street_is_recorded_whole(storage: str, compression: str, tmp_
     topic = '/camera/image' + ('' if compression == 'none' else '/compressed')
     with open_bag(bag_path) as bag:
         assert {name: t.count for name, t in bag.topics.items()} == {
-            topic: 4, '/camera/ground_truth': 4, '/camera/camera_info': 4, '/camera/label_info': 1}
+            topic: 4, '/camera/ground_truth': 4, '/camera/instances': 4, '/camera/camera_info': 4,
+            '/camera/label_info': 1}
         assert bag.custom_data['enet_ros.dataset'] == 'synthetic'
         assert ClassTable.from_dict(json.loads(bag.custom_data['enet_ros.classes'])) == street.classes
+        instances = bag.images('/camera/instances')
         for index, (image, truth) in enumerate(zip(bag.images(topic), bag.images('/camera/ground_truth'))):
             assert image.stamp_ns == truth.stamp_ns == 10**9 + round(index * 10**9 / 30)
             assert np.array_equal(truth.labels(street.classes), street[index].label)
+            numbers = next(instances)
+            assert numbers.stamp_ns == image.stamp_ns
+            assert np.array_equal(numbers.instances(), street[index].instances)
             pixels, order = image.image()
             pixels = pixels[:, :, ::-1] if order == 'bgr' else pixels
             error = np.abs(pixels.astype(int) - street[index].image)

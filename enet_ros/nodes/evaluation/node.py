@@ -1,4 +1,4 @@
-"""The node of evaluation.py: topics, parameters and files around `evaluation.online.LiveEvaluation`."""
+"""evaluation_node: topics, parameters and files around `evaluation.online.LiveEvaluation`."""
 
 import json
 from typing import Any, Dict, List, Optional
@@ -14,9 +14,9 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
+from ...bags.truth import tolerance
 from ...errors import InputError
 from ...evaluation.evaluator import Evaluator
-from ...evaluation.examples import FrameScore
 from ...evaluation.online import LiveEvaluation, verdict
 from ...images import to_array
 from ...json_files import plain
@@ -39,7 +39,7 @@ QUEUE = 50      # messages: labels and truth come in bursts where a replay is fa
 
 
 class EvaluationNode(Node):
-    """Scores `labels` against `ground_truth` by exact stamp, and says for how many frames that speaks."""
+    """Scores `labels` against `ground_truth` by stamp, and tells how many frames the score covers."""
 
     def __init__(self, stop: Stop) -> None:
         super().__init__('evaluation_node')
@@ -66,7 +66,10 @@ class EvaluationNode(Node):
         if self._folder is not None:
             self._folder.forget()
             announced = len(self._folder)
-        return LiveEvaluation(evaluator, self._options['depth'], announced)
+        # Truth from a folder takes the stamp of its frame.
+        within_ms = None if self._folder is not None else tolerance(self._options['match'])
+        return LiveEvaluation(evaluator, self._options['depth'], announced, within_ms,
+                              self._csv.write if self._csv is not None else None)
 
     def _connect(self) -> None:
         topics: List[Any] = [(Image, 'labels', self._on_labels), (DiagnosticArray, 'timing', self._on_timing)]
@@ -109,9 +112,7 @@ class EvaluationNode(Node):
         stamp_ns, frame_id = nanoseconds(message.header.stamp), message.header.frame_id[:256]
         if topic == 'labels':
             self._truth_from_folder(stamp_ns, frame_id)
-        frame: Optional[FrameScore] = receive(stamp_ns, labels, frame_id)
-        if frame is not None and self._csv is not None:
-            self._csv.write(frame)
+        receive(stamp_ns, labels, frame_id)
 
     def _truth_from_folder(self, stamp_ns: int, frame_id: str = '') -> None:
         if self._folder is None:
@@ -196,6 +197,7 @@ class EvaluationNode(Node):
         if self._closed:
             return
         self._closed = True
+        self._live.settle(final=True)
         self._saver.stop()
         self._diagnostics.publish()
         if self._csv is not None:

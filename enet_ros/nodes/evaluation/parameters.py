@@ -2,7 +2,8 @@
 
 from typing import Any, Dict, Mapping, Optional, Tuple
 
-from ...bags.live_truth import LiveFolderTruth
+from ...bags.live_truth import TOLERANCE_S, LiveFolderTruth
+from ...bags.truth import tolerance
 from ...classes import ClassTable
 from ...datasets import open_dataset
 from ...metrics.scores import ABSENT
@@ -20,6 +21,8 @@ PARAMETERS: Dict[str, Parameter] = {
                              'stamp'),
     'truth_offset': Parameter(0.0, "seconds added to the folder's own times before stamps are compared",
                               (-1e12, 1e12)),
+    'match': Parameter('exact', 'stamps of labels and ground truth: equal (exact), or within MS milliseconds '
+                                '(nearest:MS)'),
     'output': Parameter('', 'JSON file for the result, written at the end and by ~/save'),
     'report': Parameter('', 'HTML file for the report, written at the end and by ~/save'),
     'csv': Parameter('', 'CSV file with one line per scored frame'),
@@ -35,10 +38,12 @@ PARAMETERS: Dict[str, Parameter] = {
 
 def open_folder(values: Mapping[str, Any]) -> Optional[LiveFolderTruth]:
     """Open the annotation folder where one is named."""
+    within_ms = tolerance(values['match'])      # InputError before anything is opened
     if not values['annotations']:
         return None
     dataset = open_dataset(values['annotations'], values['split'] or None)
-    return LiveFolderTruth(dataset, values['sidecar'], values['truth_offset'])
+    return LiveFolderTruth(dataset, values['sidecar'], values['truth_offset'],
+                           TOLERANCE_S if within_ms is None else within_ms / 1e3)
 
 
 def class_tables(values: Mapping[str, Any], checkpoint: Optional[Checkpoint],

@@ -39,10 +39,10 @@ class Peer(Observer):
     def connect(self):
         self.until(lambda: all(topic.get_subscription_count() for topic in self.topics.values()))
 
-    def send(self, topic, labels, stamp, encoding='mono8'):
+    def send(self, topic, labels, stamp, encoding='mono8', late_ms=0):
         height, width = labels.shape
         message = Image(height=height, width=width, encoding=encoding, step=width)
-        message.header.stamp.sec, message.header.stamp.nanosec = 100 + stamp, 7
+        message.header.stamp.sec, message.header.stamp.nanosec = 100 + stamp, 7 + late_ms * 10**6
         message.header.frame_id = 'front'
         message.data.frombytes(np.ascontiguousarray(labels).tobytes())
         self.topics[topic].publish(message)
@@ -171,6 +171,24 @@ def test_stamps_that_never_agree_are_told_and_reset_forgets(peer, start):
     end(process)
 
 
+def test_near_stamps_meet_where_asked_for(peer, start, tmp_path):
+    process = start(match='nearest:5', output=tmp_path / 'r.json', report=tmp_path / 'r.html',
+                    csv=tmp_path / 'r.csv')
+    peer.connect()
+    for stamp, prediction, truth in images(6):
+        peer.send('ground_truth', truth, stamp, late_ms=9 if stamp == 3 else 2)
+        peer.send('labels', prediction, stamp)
+    # The last pair waits for what might be nearer.
+    peer.until(lambda: peer.summaries and peer.summaries[-1]['frames_evaluated'] == 4)
+    end(process)
+    result = json.loads((tmp_path / 'r.json').read_text())
+    assert result['frames_evaluated'] == 5 and result['truth_without_prediction'] == 1
+    assert result['matching'] == {'by': 'nearest', 'within_ms': 5.0, 'residual_ms_max': 2.0}
+    page = (tmp_path / 'r.html').read_text()
+    assert 'nearest stamp within 5 ms; the largest difference is 2.000 ms' in page
+    assert len((tmp_path / 'r.csv').read_text().splitlines()) == 6
+
+
 def test_node_ends_by_itself_when_the_bag_is_over(peer, start, tmp_path):
     process = start(exit_after_idle=0.3, output=tmp_path / 'result.json')
     peer.connect()
@@ -182,7 +200,8 @@ def test_node_ends_by_itself_when_the_bag_is_over(peer, start, tmp_path):
 @pytest.mark.parametrize('name, value, said', [
     ('truth_classes', 'martian', 'martian'), ('absent', 'drop', 'skip, zero'),
     ('weights', '/no/such.npz', 'such.npz'), ('period', 'often', 'a number from'),
-    ('csv', '/proc/no/frames.csv', 'frames.csv'), ('truth_classes', 'sun_rgbd', 'cannot be')])
+    ('csv', '/proc/no/frames.csv', 'frames.csv'),
+    ('match', 'near', 'exact or nearest'), ('truth_classes', 'sun_rgbd', 'cannot be')])
 def test_bad_parameters_end_in_one_line(start, name, value, said):
     process = start(**{name: value})
     assert process.ends() == 2
