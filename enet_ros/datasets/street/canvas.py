@@ -63,11 +63,7 @@ class Canvas:
         """Return how much of what is at `s` is lost in the haze, 0 to 1."""
         return min(max(s - self.camera.pose.s, 0.0) / FAR, 1.0) ** 1.3 * 0.55
 
-    def model(self,
-              model: Model,
-              points: np.ndarray,
-              colours: Sequence[Colour] = (),
-              instance: int = 0,
+    def model(self, model: Model, points: np.ndarray, colours: Sequence[Colour] = (), instance: int = 0,
               size: float = 1.0) -> None:
         """Paint a model whose points lie at the street points (N, 3), part by part in its order.
 
@@ -143,9 +139,7 @@ class Canvas:
         scale = np.array([level.shape[1], level.shape[0]])
         shifted = pixels - (x0, y0)
         warp = cv2.getPerspectiveTransform((source * scale).astype(np.float32), shifted.astype(np.float32))
-        patch = cv2.warpPerspective(level,
-                                    warp, (x1 - x0, y1 - y0),
-                                    flags=cv2.INTER_LINEAR,
+        patch = cv2.warpPerspective(level, warp, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR,
                                     borderMode=cv2.BORDER_REPLICATE)
         haze = self.haze(float(corners[:, 0].mean()))
         patch = cv2.addWeighted(patch, light * (1 - haze), patch, 0.0, HAZE * haze)
@@ -155,11 +149,7 @@ class Canvas:
         stroke = self._stroke(ident, pixels, corners[:, 0])
         cv2.fillConvexPoly(self.strokes, _fixed(pixels), stroke, cv2.LINE_8, _SHIFT)
 
-    def sprite(self,
-               foot: Tuple[float, float, float],
-               height: float,
-               texture: Texture,
-               ident: int,
+    def sprite(self, foot: Tuple[float, float, float], height: float, texture: Texture, ident: int,
                light: float = 1.0) -> None:
         """Paint a cut-out (RGBA texture) that stands on a street point, `height` metres high."""
         if foot[0] < self.camera.pose.s + 1.5:

@@ -1,4 +1,4 @@
-"""What stands and moves where: a pure function of the seed, the place along the road, and the time.
+"""What is where: a pure function of the seed, the place along the road, and the time.
 
 Nothing is remembered from frame to frame, so any frame can be drawn at any time, the same every time.
 """
@@ -100,20 +100,17 @@ class Layout:
         height, texture = self.facades[rng.randint(len(self.facades))]
         setback = (0.0, rng.uniform(2.0, 5.0), rng.uniform(13.0, 18.0))[kind]
         gap = rng.uniform(0.0, 0.12) * CELL if rng.rand() < 0.7 else 0.0
-        cell.houses.append(
-            House((start, start + CELL - gap), side * (HOUSES + setback), height, texture,
-                  self.gables[rng.randint(3)]))
+        cell.houses.append(House((start, start + CELL - gap), side * (HOUSES + setback), height, texture,
+                                 self.gables[rng.randint(3)]))
         if kind == 0:
             return
         kind_of_fence = rng.randint(3)
         low, share = rng.uniform(0.9, 1.5), rng.uniform(0.6, 1.0)
-        cell.walls.append(
-            Wall((start, start + CELL * share), side * (HOUSES - 0.1), low,
-                 self.fences[kind_of_fence].part(share), furniture.FENCE))
+        cell.walls.append(Wall((start, start + CELL * share), side * (HOUSES - 0.1), low,
+                               self.fences[kind_of_fence].part(share), furniture.FENCE))
         if rng.rand() < 0.5:
-            cell.walls.append(
-                Wall((start, start + CELL), side * (HOUSES + 1.0), low + rng.uniform(0.3, 1.0), self.hedge,
-                     furniture.TREE))
+            cell.walls.append(Wall((start, start + CELL), side * (HOUSES + 1.0), low + rng.uniform(0.3, 1.0),
+                                   self.hedge, furniture.TREE))
         for _ in range(rng.randint(1, 4) if kind == 2 else 1):
             cell.trees.append(
                 (start + rng.uniform(0, CELL), side * (HOUSES + rng.uniform(1.0, 4.0 + 4 * (kind == 2))),
@@ -127,8 +124,8 @@ class Layout:
             cell.trees.append((start + rng.uniform(1.0, 9.0), side * (KERB + rng.uniform(0.8, 1.3)),
                                rng.uniform(4.5, 7.5), rng.randint(len(self.trees))))
         if rng.rand() < 0.65:
-            cell.signs.append(
-                Sign(start + rng.uniform(0.0, 15.0), side * (KERB + rng.uniform(0.4, 0.8)), rng.randint(3)))
+            cell.signs.append(Sign(start + rng.uniform(0.0, 15.0), side * (KERB + rng.uniform(0.4, 0.8)),
+                                   rng.randint(3)))
         if rng.rand() < 0.3:
             s = start + rng.uniform(0.0, 8.0)
             cell.walls.append(Wall((s, s + 6.0), side * (KERB + 0.35), 1.05, self.railing, furniture.FENCE))
@@ -142,9 +139,8 @@ class Layout:
             if rng.rand() < 0.38:
                 number = 100 + (index * 6 + (side > 0) * 3 + place) % 900
                 heading = side * self.keep if rng.rand() < 0.9 else -side * self.keep
-                cell.parked.append(
-                    Vehicle(start + 2.7 + 5.3 * place, side * (KERB - 1.1), heading, number,
-                            int(rng.choice(3, p=(0.5, 0.3, 0.2))), paint_colour(rng)))
+                cell.parked.append(Vehicle(start + 2.7 + 5.3 * place, side * (KERB - 1.1), heading, number,
+                                           int(rng.choice(3, p=(0.5, 0.3, 0.2))), paint_colour(rng)))
 
 
 def paint_colour(rng: np.random.RandomState) -> Tuple[float, float, float]:

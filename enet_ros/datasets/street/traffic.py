@@ -29,10 +29,8 @@ class Traffic:
         """Return the vehicles that move: two ahead (numbers 1 and 2), others towards the camera."""
         s = self.layout.travelled(t)
         gap = self._gaps[0] + 11.0 * np.sin(0.13 * t + self._sway[0])
-        found = [
-            self._ahead[0]._replace(s=s + gap, d=self.keep * (1.65 + 0.1 * np.sin(0.4 * t))),
-            self._ahead[1]._replace(s=s + gap + 26.0 + 8 * np.sin(0.09 * t))
-        ]
+        found = [self._ahead[0]._replace(s=s + gap, d=self.keep * (1.65 + 0.1 * np.sin(0.4 * t))),
+                 self._ahead[1]._replace(s=s + gap + 26.0 + 8 * np.sin(0.09 * t))]
         for index in _passing(s + ONCOMING * t, FAR, 30.0):
             vehicle = self._oncoming(index)
             if vehicle:
@@ -70,10 +68,8 @@ class Traffic:
         rng = draw(self.seed, 4)
         self._sway = rng.uniform(0, 2 * np.pi, 2)
         self._gaps = (rng.uniform(22.0, 30.0), rng.uniform(11.0, 14.0))
-        self._ahead = [
-            Vehicle(0.0, self.keep * 1.7, 1, number, int(rng.choice(4, p=(0.4, 0.3, 0.2, 0.1))),
-                    paint_colour(rng)) for number in (1, 2)
-        ]
+        self._ahead = [Vehicle(0.0, self.keep * 1.7, 1, number, int(rng.choice(4, p=(0.4, 0.3, 0.2, 0.1))),
+                               paint_colour(rng)) for number in (1, 2)]
         self._rider = person(rng, 0.0, self.keep * 3.1, (1.0, 0.0), 1)
 
     def _oncoming(self, index: int) -> Optional[Vehicle]:

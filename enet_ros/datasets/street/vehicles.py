@@ -87,25 +87,22 @@ def _model(kind: int, heading: int, side: int, detailed: bool) -> Model:
     return Model(parts + _lights(end, REAR_LIGHT if heading > 0 else HEAD_LIGHT, wide, shape.deck, heading))
 
 
+# The faces of a box as corners (end, side, level), clockwise from outside, and the light that each gets.
+_FACES = (
+    (((1, 0, 1), (0, 0, 1), (0, 0, 0), (1, 0, 0)), 0.80),
+    (((0, 1, 1), (1, 1, 1), (1, 1, 0), (0, 1, 0)), 0.95),
+    (((1, 1, 1), (1, 0, 1), (1, 0, 0), (1, 1, 0)), 0.70),
+    (((0, 0, 1), (0, 1, 1), (0, 1, 0), (0, 0, 0)), 0.88),
+    (((1, 0, 1), (1, 1, 1), (0, 1, 1), (0, 0, 1)), 1.18))
+
+
 def _solid(low: Tuple[float, float], high: Tuple[float, float], wide_low: float, wide_high: float,
-           bottom: float, top: float) -> Tuple[Tuple[np.ndarray, float], ...]:
+           bottom: float, top: float) -> List[Tuple[np.ndarray, float]]:
     """Return the faces of a box with slanted ends as ((4, 3) points, light), seen from outside."""
-    corner = {
-        (end, side, level):
-        ((low, high)[level][end], (-1, 1)[side] * (wide_low, wide_high)[level], (bottom, top)[level])
-        for end in (0, 1)
-        for side in (0, 1)
-        for level in (0, 1)
-    }
-
-    def face(*keys: Tuple[int, int, int]) -> np.ndarray:
-        return np.array([corner[key] for key in keys])
-
-    return ((face((1, 0, 1), (0, 0, 1), (0, 0, 0), (1, 0, 0)), 0.80), (face(
-        (0, 1, 1), (1, 1, 1), (1, 1, 0), (0, 1, 0)), 0.95), (face(
-            (1, 1, 1), (1, 0, 1), (1, 0, 0), (1, 1, 0)), 0.70), (face(
-                (0, 0, 1), (0, 1, 1), (0, 1, 0), (0, 0, 0)), 0.88), (face((1, 0, 1), (1, 1, 1), (0, 1, 1),
-                                                                          (0, 0, 1)), 1.18))
+    corners = {(end, side, level): (ends[end], (-1, 1)[side] * wide, height)
+               for level, (ends, wide, height) in enumerate(((low, wide_low, bottom), (high, wide_high, top)))
+               for end in (0, 1) for side in (0, 1)}
+    return [(np.array([corners[key] for key in keys]), light) for keys, light in _FACES]
 
 
 def _panes(face: np.ndarray, shape: _Shape) -> List[np.ndarray]:
@@ -117,18 +114,16 @@ def _panes(face: np.ndarray, shape: _Shape) -> List[np.ndarray]:
     left, right = whole[[0, 3]], whole[[1, 2]]
     panes = []
     for k in range(count):
-        near, far = (k + 0.04) / count, (k + 0.96) / count
-        panes.append(
-            np.stack((left[0] + near * (right[0] - left[0]), left[0] + far * (right[0] - left[0]),
-                      left[1] + far * (right[1] - left[1]), left[1] + near * (right[1] - left[1]))))
+        near, far = (left + (k + share) / count * (right - left) for share in (0.04, 0.96))
+        panes.append(np.stack((near[0], far[0], far[1], near[1])))
     return panes
 
 
 def _wheel(shape: _Shape, side: int, along: float, inset: float, share: float, colour: Colour) -> Part:
     radius = 0.31 if shape.roof < 2 else 0.40
     across = side * (shape.width / 2 * 0.985 - inset)
-    rim = np.stack((along * shape.length + share * radius * np.cos(_TURN), np.full(
-        12, across), radius + share * radius * np.sin(_TURN)), 1)
+    rim = np.stack((along * shape.length + share * radius * np.cos(_TURN), np.full(12, across),
+                    radius + share * radius * np.sin(_TURN)), 1)
     return Part(rim, colour, CAR)
 
 
@@ -140,10 +135,9 @@ def _wheels(shape: _Shape, side: int, heading: int) -> List[Part]:
     radius = 0.31 if shape.roof < 2 else 0.40
     near = -heading * (0.31 * shape.length + radius * 0.7)
     for across in (-0.78, 0.78):
-        parts.append(
-            Part(
-                np.array([[near, (across + x) * shape.width / 2, z]
-                          for x, z in ((-0.13, 0.4), (0.13, 0.4), (0.13, 0), (-0.13, 0))]), TYRE, CAR))
+        tyre = [[near, (across + x) * shape.width / 2, z]
+                for x, z in ((-0.13, 0.4), (0.13, 0.4), (0.13, 0), (-0.13, 0))]
+        parts.append(Part(np.array(tyre), TYRE, CAR))
     return parts
 
 
@@ -153,9 +147,6 @@ def _lights(end: float, colour: Colour, wide: float, deck: float, heading: int) 
         return np.array([[end, across - half, top], [end, across + half, top], [end, across + half, bottom],
                          [end, across - half, bottom]])
 
-    parts = [
-        Part(plate(side * wide * 0.8, wide * 0.17, deck * 0.66, deck * 0.86), colour, CAR) for side in (-1, 1)
-    ]
-    parts.append(Part(plate(0.0, 0.26, deck * 0.44, deck * 0.56), PLATE, CAR))
-    parts.append(Part(plate(0.0, wide * 0.97, deck * 0.27, deck * 0.40), BUMPER, CAR))
-    return parts
+    return [Part(plate(side * wide * 0.8, wide * 0.17, deck * 0.66, deck * 0.86), colour, CAR)
+            for side in (-1, 1)] + [Part(plate(0.0, 0.26, deck * 0.44, deck * 0.56), PLATE, CAR),
+                                    Part(plate(0.0, wide * 0.97, deck * 0.27, deck * 0.40), BUMPER, CAR)]
