@@ -42,7 +42,8 @@ benchmark: .venv/.test
 	@$(VENV)/python -m enet_ros benchmark $(ARGS)
 
 test: .venv/.test
-	@OMP_NUM_THREADS=1 $(VENV)/python -m pytest -n $(WORKERS) --dist loadfile --max-worker-restart 0 $(ARGS)
+	@OMP_NUM_THREADS=1 $(VENV)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
+		--max-worker-restart 0 $(ARGS)
 
 # On Python 3.11 counting lines tripled the processor time of pure tests, so `make test` does without. Processes that
 # tests start are counted too (setup.cfg).

@@ -4,7 +4,7 @@ import importlib
 import itertools
 import os
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator
+from typing import Any, Callable, Dict, Iterator, List
 
 import numpy as np
 import pytest
@@ -18,6 +18,18 @@ _WORKER = int(os.environ.get('PYTEST_XDIST_WORKER', 'gw0')[2:])
 _WORKERS = int(os.environ.get('PYTEST_XDIST_WORKER_COUNT', '1'))
 _OWN = list(range(1 + _WORKER, 101, _WORKERS))
 _DOMAINS = itertools.cycle(_OWN[os.getpid() % len(_OWN):] + _OWN[:os.getpid() % len(_OWN)])
+
+
+# Where the long files are: they begin, so that no worker ends alone with one of them.
+_LONG_FIRST = ('docs', 'training', 'rigs', 'nodes', 'install', 'hardening', 'lint', 'deploy', 'tools', 'bags')
+
+
+def pytest_collection_modifyitems(items: List[pytest.Item]) -> None:
+    """Sort by folder; the order within a folder stays."""
+    def rank(item: pytest.Item) -> int:
+        folder = item.nodeid.split('/')[1] if item.nodeid.startswith('test/') else ''
+        return _LONG_FIRST.index(folder) if folder in _LONG_FIRST else len(_LONG_FIRST)
+    items.sort(key=rank)
 
 
 @pytest.fixture(scope='session')

@@ -1,15 +1,15 @@
 """What README.md and docs/ name is there: paths, links, make targets, executables and their options."""
 
+import contextlib
+import io
 from pathlib import Path
 import re
-import subprocess
-import sys
 from typing import Iterator, List, Tuple
 
 import pytest
 import sources
 
-from enet_ros.__main__ import EXECUTABLES
+from enet_ros.__main__ import EXECUTABLES, main
 
 PAGES = [sources.ROOT / name for name in ('README.md', 'CONTRIBUTING.md', 'models/README.md')]
 PAGES += sorted((sources.ROOT / 'docs').glob('*.md'))
@@ -74,7 +74,7 @@ def test_executables_and_options():
     for name, options in used.items():
         if not options:
             continue
-        text = subprocess.run([sys.executable, '-m', 'enet_ros', name, '--help'], cwd=str(sources.ROOT),
-                              stdout=subprocess.PIPE, check=True, universal_newlines=True).stdout
+        with contextlib.redirect_stdout(io.StringIO()) as shown, contextlib.suppress(SystemExit):
+            main([name, '--help'])
         for option, page_name in options:
-            assert re.search(rf'(?<!\S){option}\b', text), f'{page_name}: {name} has no {option}'
+            assert re.search(rf'(?<!\S){option}\b', shown.getvalue()), f'{page_name}: {name} has no {option}'
