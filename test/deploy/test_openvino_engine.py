@@ -217,23 +217,19 @@ def test_the_compiled_model_is_kept(random_checkpoint, tmp_path):
     assert {path: path.stat().st_mtime_ns for path in cache.iterdir()} == blobs
 
 
-@pytest.mark.parametrize('place', [0.3, 0.6, 0.8, 0.9, 0.97])
-def test_a_damaged_cache_is_replaced(random_checkpoint, tmp_path, place):
-    """Cut short or with changed weights inside: never believed, and compiled anew."""
+def test_a_damaged_cache_is_replaced(random_checkpoint, tmp_path):
+    """Cut short or with changed weights inside: not used, and compiled again."""
     frame = frames(1)[0]
     with openvino_engine.open(random_checkpoint, SIZE, cache=tmp_path, threads=1) as engine:
         first = engine.labels(frame).copy()
     whole = {path: path.read_bytes() for path in tmp_path.iterdir()}
-    for path, content in whole.items():
-        at = int(len(content) * place)
-        damaged = bytes(value ^ 0x55 for value in content[at:at + 64])
-        path.write_bytes(content[:at] + damaged + content[at + 64:])
-    with openvino_engine.open(random_checkpoint, SIZE, cache=tmp_path, threads=1) as engine:
-        assert np.array_equal(engine.labels(frame), first)
-    for path, content in whole.items():
-        path.write_bytes(content[:100])
-    with openvino_engine.open(random_checkpoint, SIZE, cache=tmp_path, threads=1) as engine:
-        assert np.array_equal(engine.labels(frame), first)
+    for place in (0.3, 0.6, 0.8, 0.9, 0.97, None):
+        for path, content in whole.items():
+            at = 100 if place is None else int(len(content) * place)
+            changed = b'' if place is None else bytes(value ^ 0x55 for value in content[at:at + 64])
+            path.write_bytes(content[:at] + changed + content[at + 64:] * (place is not None))
+        with openvino_engine.open(random_checkpoint, SIZE, cache=tmp_path, threads=1) as engine:
+            assert np.array_equal(engine.labels(frame), first), place
 
 
 def test_a_cache_that_cannot_be_made_is_told(random_checkpoint, tmp_path):
