@@ -170,6 +170,6 @@ def _frame(weights: str, engine: str) -> Iterator[Finding]:
             times = [segment.timed(frame)[1] for _ in range(_TIMED_FRAMES)]
             median = float(np.median([each.postprocessed - each.started for each in times]))
             yield Finding('a frame', GOOD, '{:.1f} ms at {}x{} by {} {} ({})'.format(
-                median / 1e6, width, height, segment.engine.name, segment.engine.precision, weights))
+                median / 1e6, height, width, segment.engine.name, segment.engine.precision, weights))
     except InputError as error:
         yield Finding('a frame', FAULT, str(error), 'see the engines above')

@@ -40,7 +40,7 @@ def test_a_camera_is_seen_and_a_frame_is_timed(ros_env, random_weights, tmp_path
             camera.terminate()
     assert done.returncode == 0, done.stdout + done.stderr
     assert found['cameras']['found'] == '/front/image (1)'
-    assert ' ms at 128x96 by ' in found['a frame']['found']
+    assert ' ms at 96x128 by ' in found['a frame']['found']
     assert 'no faults' in done.stdout and 'domain ' + ros_env['ROS_DOMAIN_ID'] in found['ROS 2']['found']
 
 
