@@ -12,7 +12,7 @@ SEVERAL = '{}: several messages of one stamp; the first one counts'
 
 
 class Stamp(NamedTuple):
-    """What a message's header says: stamp in ns since the epoch, and the frame's name."""
+    """A message's header: stamp in ns since the epoch, and the frame's name."""
 
     ns: int
     frame_id: str

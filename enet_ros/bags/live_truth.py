@@ -16,13 +16,13 @@ TOLERANCE_S = 1 / 60    # half a period of a 30 Hz camera
 class LiveFolderTruth:
     """Truth in a folder: by sidecar, else by the frame's name in frame_id, else by the nearest stamp.
 
-    Each annotation is given once. Truth by stamp must lie within `tolerance_s` of its frame: what the
-    camera's period is cannot be known from frames that have not come yet.
+    Each annotation is given once. Truth by stamp must lie within `tolerance_s` of its frame: the camera's
+    period is not known before its frames have come.
     """
 
     def __init__(self, dataset: Dataset, sidecar_file: Union[None, str, Path] = None, offset_s: float = 0.0,
                  tolerance_s: float = TOLERANCE_S) -> None:
-        """Prepare; InputError where neither a sidecar nor the names tell any time.
+        """Prepare; InputError where neither a sidecar nor the names give times.
 
         `offset_s` is added to the folder's own times before stamps are compared.
         """

@@ -149,7 +149,7 @@ class Source:
                      truth.labels if truth else None, truth.instances if truth else None)
 
     def _account(self, coverage: Coverage, seen: int) -> None:
-        """Add what only the end of the bag tells: frames that were lost, truth that met no frame."""
+        """Add what is known at the end of the bag: frames that were lost, truth without a frame."""
         count, choice = self.bag.topics[self.topic].count, self.choice
         expected = max(min(count, count if choice.stop is None else choice.stop) - choice.start, 0)
         if count >= 0 and seen < expected:

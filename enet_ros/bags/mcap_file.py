@@ -56,7 +56,7 @@ def _string(record: memoryview, at: int) -> str:
 
 
 def messages(path: Path, tell: Tell, wanted: Optional[Collection[str]]) -> Iterator[Message]:
-    """Yield the messages of a file; a damaged chunk is told and skipped, a cut one half read."""
+    """Yield the messages of a file; damaged chunks are reported and skipped, a cut one is read so far."""
     channels = _Channels(wanted)
     with open_regular(path) as file:
         size = _size(file)

@@ -26,7 +26,7 @@ Tell = Callable[[str], None]
 
 
 class MessageError(InputError):
-    """A message whose bytes are not what its type says."""
+    """A message whose bytes do not match its type."""
 
 
 class Message(NamedTuple):
@@ -51,7 +51,7 @@ class _Cursor:
     def __init__(self, data: Union[bytes, memoryview]) -> None:
         self._data = memoryview(data)
         if len(self._data) < 4 or self._data[1] not in (0, 1) or self._data[0] != 0:
-            raise MessageError('message is no plain CDR')
+            raise MessageError('message is not plain CDR')
         self._order = '<' if self._data[1] else '>'
         self._at = 4
 

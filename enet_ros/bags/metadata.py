@@ -11,7 +11,7 @@ _MAX_BYTES = 16 << 20   # custom data and thousands of files fit; nothing else s
 
 
 class Topic(NamedTuple):
-    """A topic of a bag; `count` is -1 where nothing tells how many messages it should hold."""
+    """A topic of a bag; `count` is -1 where the number of its messages is unknown."""
 
     name: str
     type: str
@@ -35,7 +35,7 @@ def read(path: Path) -> Metadata:
     except InputError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise InputError(f'{path}: no bag metadata: {error!r}') from None
+        raise InputError(f'{path}: not the metadata of a bag: {error!r}') from None
 
 
 def _parse(information: Dict[str, Any]) -> Metadata:

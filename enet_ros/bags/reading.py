@@ -6,7 +6,7 @@
         print(bag.problems)         # what was damaged, one line each
 
 The files are read by this package itself, whatever is installed: `rosbag2_py` verifies no checksum of an mcap
-and tells of no truncation, and a bag must give the same messages and the same problems everywhere.
+and does not report truncation, and a bag must give the same messages and the same problems everywhere.
 """
 
 import os
@@ -24,13 +24,13 @@ SUFFIXES = ('.mcap', '.db3', '.zstd')
 class Bag:
     """An open bag. `topics` by name, `custom_data` as recorded, `problems` met so far and how often."""
 
-    def __init__(self, path: Path, files: List[Path], told: Optional[metadata.Metadata]) -> None:
+    def __init__(self, path: Path, files: List[Path], described: Optional[metadata.Metadata]) -> None:
         """Look at what the bag holds; see `open_bag`."""
         self.path = path
         self.files = files
         self.problems: Dict[str, int] = {}
-        self.custom_data: Dict[str, str] = dict(told.custom) if told else {}
-        self._told = told
+        self.custom_data: Dict[str, str] = dict(described.custom) if described else {}
+        self._described = described
         self.topics: Dict[str, Topic] = {}
         self._open()
 
@@ -41,9 +41,10 @@ class Bag:
         if not self.topics:
             raise InputError(f'{self.path}: nothing in it can be read: '
                              f'{next(iter(self.problems), "it holds no messages")}')
-        if self._told:      # what should be there, not what is left
-            self.topics = {name: self._told.topics.get(name, topic) for name, topic in self.topics.items()}
-            self.topics.update({name: topic for name, topic in self._told.topics.items() if topic.count})
+        if self._described:     # what should be there, not what is left
+            known = self._described.topics
+            self.topics = {name: known.get(name, topic) for name, topic in self.topics.items()}
+            self.topics.update({name: topic for name, topic in known.items() if topic.count})
 
     @property
     def damaged(self) -> bool:
@@ -55,16 +56,16 @@ class Bag:
         self.problems[problem] = self.problems.get(problem, 0) + 1
 
     def messages(self, topics: Sequence[str]) -> Iterator[Message]:
-        """Yield the messages of some topics in the order they were recorded; damage is told in `problems`.
+        """Yield the messages of some topics in the order they were recorded; damage is added to `problems`.
 
-        Every call reads anew, so that several can run side by side.
+        Every call reads from the start, so that several can run side by side.
         """
         yield from self._files.messages(topics)
 
     def images(self, topic: str, messages: Optional[Iterator[Message]] = None) -> Iterator[ImageMessage]:
-        """Yield the image messages of a topic; broken ones are told and left out.
+        """Yield the image messages of a topic; broken ones are reported and left out.
 
-        `messages` are the topic's messages where they are read already (see `shared.Shared`). InputError
+        `messages` are the topic's messages where they are read already (see `single_pass.Shared`). InputError
         where the bag has no such topic or it holds no images.
         """
         type_ = self.image_topic(topic).type
@@ -98,7 +99,7 @@ class Bag:
 
 
 def open_bag(path: Union[str, Path]) -> Bag:
-    """Open a bag: its folder, its metadata.yaml, or one of its files; InputError where it is none."""
+    """Open a bag: its folder, its metadata.yaml, or one of its files; InputError where it is not one."""
     path = Path(path)
     if path.name == metadata.NAME:
         path = path.parent
@@ -106,19 +107,19 @@ def open_bag(path: Union[str, Path]) -> Bag:
         raise InputError(f'{path}: there is no such bag')
     if not path.is_dir():
         return Bag(path, [path], None)
-    told, problem = None, ''
+    described, problem = None, ''
     try:
-        told = metadata.read(path / metadata.NAME)
+        described = metadata.read(path / metadata.NAME)
     except InputError as error:
         problem = str(error)
-    named = [path / name for name in told.files] if told else []
+    named = [path / name for name in described.files] if described else []
     files = [file for file in named if file.is_file()]
     if not files:
         files = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES and file.is_file())
     if not files:
         raise InputError('{}: no bag: it holds no .mcap or .db3 file{}'.format(
-            path, '' if told else ' and no metadata.yaml'))
-    bag = Bag(path, files, told)
+            path, '' if described else ' and no metadata.yaml'))
+    bag = Bag(path, files, described)
     if problem:
         bag.tell(problem)
     for file in named:

@@ -15,7 +15,7 @@ ZSTD_MAGIC = b'\x28\xb5\x2f\xfd'
 
 
 def messages(path: Path, tell: Tell, wanted: Optional[Collection[str]] = None) -> Iterator[Message]:
-    """Yield what can be read of a .mcap or .db3 file in its order; never raises, but tells.
+    """Yield what can be read of a .mcap or .db3 file in its order; reports problems and never raises.
 
     `wanted` are the topics, all of them where None. Memory does not grow with the file.
     """
@@ -37,7 +37,7 @@ def messages(path: Path, tell: Tell, wanted: Optional[Collection[str]] = None) -
 
 
 def topics(path: Path, tell: Tell = lambda problem: None) -> Dict[str, Topic]:
-    """Return the topics of a file with how many messages of each can be read; never raises, but tells."""
+    """Return a file's topics and how many messages of each can be read; reports problems, never raises."""
     head = _head(path, tell)
     if head.startswith(sqlite_file.MAGIC):
         return sqlite_file.topics(path, tell)
@@ -94,7 +94,7 @@ class FileStream:
 
 
 def _head(path: Path, tell: Tell) -> bytes:
-    """Return the first bytes of a file that may be part of a bag; where it cannot be, that is told."""
+    """Return the first bytes of a file that may be part of a bag; where it cannot be, that is reported."""
     try:
         with open_regular(path) as file:
             head = file.read(16)

@@ -1,7 +1,7 @@
 """The sidecar of a bag: which frame of which data set each stamp is.
 
 A CSV file with the columns filename, stamp (seconds, exact to the nanosecond), sequence. `record_bag` puts
-one named frames.csv into the bag's folder; a user can write one for a bag of his own.
+one named frames.csv into the bag's folder; users can write one for their own bags.
 """
 
 import csv
@@ -20,14 +20,14 @@ _LONGEST_STAMP = 40     # characters
 
 
 class Entry(NamedTuple):
-    """A frame's file name (without folder and suffix if one likes) and the drive it belongs to."""
+    """A frame's file name (folder and suffix are optional) and the drive it belongs to."""
 
     name: str
     sequence: str
 
 
 def read(path: Union[str, Path]) -> Dict[int, Entry]:
-    """Return stamp in ns -> Entry; InputError names the line that is wrong."""
+    """Return stamp in ns -> Entry; InputError names the wrong line."""
     path = Path(path)
     found: Dict[int, Entry] = {}
     try:
@@ -44,7 +44,7 @@ def read(path: Union[str, Path]) -> Dict[int, Entry]:
                                  f'or more than {_MAX_ROWS} frames')
             found[stamp_ns] = Entry(row['filename'], row.get('sequence') or '')
     except (csv.Error, UnicodeDecodeError) as error:
-        raise InputError(f'{path}: no CSV: {error}') from None
+        raise InputError(f'{path}: not a CSV file: {error}') from None
     return found
 
 

@@ -9,7 +9,7 @@ LIMIT_BYTES = 64 << 20      # that wait for their reader, together
 
 
 class Shared:
-    """One pass that feeds a stream per topic; a topic that nobody fetches is cast off to a pass of its own.
+    """One pass that feeds a stream per topic; a topic that nobody fetches gets a pass of its own.
 
     `read(topics)` begins a pass. What one stream meets of another's topic waits, as long as all that waits
     is no more than `LIMIT_BYTES`.

@@ -30,7 +30,7 @@ class _File:
         self._connection.set_progress_handler(
             lambda: time.monotonic() - self._asked > _STALLED_SECONDS, 1 << 14)
         try:
-            # Lets sqlite open a file that is shorter than it says.
+            # Lets sqlite open a file that is shorter than its header claims.
             self._connection.execute('PRAGMA writable_schema=ON')
             for table in _COLUMNS:
                 self._check(table)
@@ -86,7 +86,7 @@ def check(path: Path) -> None:
 
 
 def messages(path: Path, tell: Tell, wanted: Optional[Collection[str]]) -> Iterator[Message]:
-    """Yield the messages of a file; what is damaged is told and passed over."""
+    """Yield the messages of a file; damage is reported and skipped."""
     try:
         file = _File(path)
     except sqlite3.Error as error:
@@ -127,7 +127,7 @@ def _salvaged(file: _File, path: Path, tell: Tell, wanted: List[int]) -> Iterato
 
 
 def topics(path: Path, tell: Tell) -> Dict[str, Topic]:
-    """Return the topics and how many messages of each there are; what is wrong with the file is told."""
+    """Return the topics and how many messages of each there are; problems are reported."""
     try:
         file = _File(path)
     except sqlite3.Error as error:

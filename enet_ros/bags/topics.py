@@ -48,7 +48,7 @@ def _only(bag: Bag, names: List[str], advice: str) -> str:
 
 
 def truth_classes(bag: Bag, topic: str, name: Optional[str] = None) -> ClassTable:
-    """Return the coding of a truth topic: the table `name`, else what the bag says.
+    """Return the coding of a truth topic: the table `name`, else the bag's own.
 
     InputError where neither does: values of an unknown coding would be scored, or shown, as something else.
     """

@@ -24,7 +24,7 @@ ODD_VALUES = "ground truth: values that are no class of '{}' ({} for example) ar
 
 
 class Truth(NamedTuple):
-    """The annotation of a frame; name and sequence are '' where nothing tells them."""
+    """The annotation of a frame; name and sequence are '' where unknown."""
 
     labels: np.ndarray
     name: str = ''
@@ -196,7 +196,7 @@ def _residuals(residuals: Sequence[int]) -> Dict[str, Any]:
 
 
 def stamp_of_name(name: str) -> Optional[int]:
-    """Return the time that a name tells, ns: of the epoch, or of the drive in CamVid and Cityscapes."""
+    """Return the time in a name, ns: of the epoch, or of the drive in CamVid and Cityscapes."""
     match = _EPOCH_NS.search(name)
     if match:
         return int(match.group(1))
@@ -218,7 +218,7 @@ def times_of(dataset: Dataset, offset_s: float) -> Dict[int, int]:
         if time is None:
             stamp = dataset.annotation(index).stamp
             if stamp is None:
-                raise InputError(f'annotations cannot be matched: the name {name} tells no time; give a '
+                raise InputError(f'annotations cannot be matched: the name {name} holds no time; give a '
                                  'sidecar (--sidecar, a CSV with filename,stamp,sequence)')
             time = int(round(stamp * 1e9))
         times[time + int(round(offset_s * 1e9))] = index

@@ -134,7 +134,7 @@ class BagWriter:
 
 
 def describe(dataset: str, classes: ClassTable) -> Dict[str, str]:
-    """Return the custom data that tells what a bag's ground truth means."""
+    """Return the custom data that names a bag's data set and the classes of its ground truth."""
     return {'enet_ros.dataset': dataset,
             'enet_ros.classes': json.dumps(classes.to_dict(), ensure_ascii=False, separators=(',', ':'))}
 

@@ -101,16 +101,16 @@ class Evaluator:
 
     def pass_by(self, prediction: np.ndarray, sequence: str = '', stamp: Optional[float] = None,
                 image: Optional[np.ndarray] = None) -> None:
-        """Take a frame without truth: only its consistency with the frame before can be measured."""
+        """Take a frame without truth: only its consistency with the previous frame can be measured."""
         self._flips(self._apply(self._prediction_lut, prediction), None, image, sequence, stamp)
 
     def suspicion(self) -> Optional[str]:
-        """Return what to tell where predictions said to be labelIds hold nothing but class indices."""
+        """Return a warning where predictions named as labelIds hold only class indices, else None."""
         if self._used is None or self.predicted.ids == tuple(range(len(self.predicted))) or self._used[
                 len(self.predicted):IGNORE].any() or self._used[:len(self.predicted)].sum() < 2:
             return None
         return (f'predictions hold no value over {len(self.predicted) - 1}: if they are trainIds and not '
-                'labelIds, say --coding trainIds')
+                'labelIds, use --coding trainIds')
 
     def _flips(self, prediction: np.ndarray, truth: Optional[np.ndarray], image: Optional[Picture],
                sequence: str, stamp: Optional[float]) -> float:
@@ -150,7 +150,7 @@ class Evaluator:
     def result(self, absent: str = 'skip', resamples: int = 1000) -> Dict[str, Any]:
         """Return all scores as a dictionary for JSON.
 
-        Keys: those of `ConfusionMatrix.scores` and, where there is something to say, of
+        Keys: those of `ConfusionMatrix.scores` and, where they apply, of
         `InstanceCounts.scores` (with `instance_sizes`, the averages that weigh: 'Cityscapes' for that
         benchmark, or 'measured' in these frames), `BoundaryCounts.scores`; `schema`, `frames_evaluated`,
         `unannotated` (the share of pixels without valid truth, which are not counted), `coding` (tables of
@@ -185,7 +185,7 @@ class Evaluator:
         return result
 
     def to_dict(self) -> Dict[str, Any]:
-        """Return what `restore` reads: all counts as plain types. The examples's pictures stay behind."""
+        """Return what `restore` reads: all counts as plain types, without the examples' pictures."""
         return {'version': 1, 'predicted': self.predicted.to_dict(), 'true': self.true.to_dict(),
                 'frames': self.frames, 'pixels': self.pixels, 'confusion': self.confusion.counts.tolist(),
                 'blocks': self.blocks.to_list(), 'slices': self.slices.parts(),
@@ -196,12 +196,12 @@ class Evaluator:
 
     @classmethod
     def restore(cls, data: Mapping[str, Any], origin: str = 'result') -> 'Evaluator':
-        """Take the counts of `to_dict` up again, to merge or score; InputError names `origin`."""
+        """Restore the counts of `to_dict`, to merge or score them; InputError names `origin`."""
         try:
             evaluator = cls(ClassTable.from_dict(data['predicted']), ClassTable.from_dict(data['true']),
                         boundary=data['boundary'] is not None)
             evaluator.frames = int(data['frames'])
-            evaluator.pixels = int(data.get('pixels') or 0)     # 0: results of version 0.1 do not tell
+            evaluator.pixels = int(data.get('pixels') or 0)     # 0: version 0.1 did not record it
             evaluator.confusion.merge(ConfusionMatrix.from_counts(data['confusion']))
             evaluator.blocks = bootstrap.BlockCounts.restore(data['blocks'])
             shape = evaluator.confusion.counts.shape
@@ -214,5 +214,5 @@ class Evaluator:
                 evaluator.boundary.dilation = float(data.get('boundary_dilation') or DILATION)
             evaluator.temporal.counts[:], evaluator.temporal.pairs[:] = data['temporal']
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            raise InputError(f'{origin}: no result of an evaluation that could be merged: {error}') from None
+            raise InputError(f'{origin}: not an evaluation result that can be merged: {error}') from None
         return evaluator

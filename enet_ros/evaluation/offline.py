@@ -65,9 +65,9 @@ class Evaluation:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], origin: str = 'result') -> 'Evaluation':
-        """Take an earlier JSON up again, to merge it; its single latencies and pictures stay behind."""
+        """Restore an earlier JSON, to merge it; without its single latencies and pictures."""
         if not isinstance(data, Mapping) or 'parts' not in data:
-            raise InputError(f'{origin}: no result of an evaluation (it has no `parts`)')
+            raise InputError(f'{origin}: not a result of an evaluation (it has no `parts`)')
         return cls(Evaluator.restore(data['parts'], origin), Coverage.from_dict(data, origin), [],
                    dict(data.get('provenance') or {}))
 
@@ -82,7 +82,7 @@ def evaluate(frames: Iterable[Frame], predicted: ClassTable, true: ClassTable, s
     `on_frame` is called with each frame's own score, `on_labels` with each frame and its (H, W) uint8
     labels before they are scored, `coverage` is an account that the source of the frames
     keeps as well, and `options` go to `Evaluator`. Labels of another size than the truth are brought to it by
-    the nearest pixel, which is told; InputError where the two codings cannot be compared.
+    the nearest pixel, and `problems` notes it; InputError where the two codings cannot be compared.
     """
     coverage = Coverage() if coverage is None else coverage
     outcome = Evaluation(Evaluator(predicted, true, **options), coverage)
@@ -139,7 +139,7 @@ def _to_size_of(truth: np.ndarray, prediction: np.ndarray, coverage: Coverage) -
     sizes = f'labels are {rows}x{columns}, truth {height}x{width}'
     if abs(width * rows - height * columns) > 0.02 * width * rows:
         raise InputError(sizes + ': another shape, not scored')
-    coverage.tell(sizes + ': labels brought to its size by nearest pixel')
+    coverage.tell(sizes + ': labels resized by nearest pixel')
     return fit(truth.shape, prediction.shape, 'stretch').to_image(prediction)
 
 
@@ -186,7 +186,7 @@ def evaluate_bag(choice: Choice, segmenter: Any = None, predicted: Optional[Clas
     with open_bag(choice.bag) as bag:
         source, coverage = Source(bag, choice), Coverage()
         table = segmenter.classes if choice.predictions is None else predicted or source.true
-        table.mapping_to(source.true)       # tell what cannot be compared before a progress bar is drawn
+        table.mapping_to(source.true)       # InputError before any work is done
         frames: Iterable[Frame] = source.frames(coverage, table)
         return evaluate(watch(frames) if watch else frames, table, source.true, segmenter, coverage=coverage,
                         **options)

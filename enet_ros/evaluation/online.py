@@ -66,7 +66,7 @@ class LiveEvaluation:
         self._images.put(stamp_ns, image)
 
     def timing(self, timing: FrameTiming) -> None:
-        """Take what the segmentation node says became of a frame."""
+        """Take the segmentation node's report on what happened to a frame."""
         self._begin(timing.stamp_ns)
         self._counted[timing.outcome] = self._counted.get(timing.outcome, 0) + 1
         low, high, count = self._numbers.get(timing.camera, (timing.sequence, timing.sequence, 0))
@@ -122,7 +122,7 @@ class LiveEvaluation:
                 self._score(stamp_ns, prediction, truth, frame_id)
 
     def first_truth(self, number: int) -> None:
-        """Take the publisher's number, from 1, of an annotation: the first one tells how many were missed."""
+        """Take the publisher's number, from 1, of an annotation: the first one shows how many were missed."""
         if self._unheard is None:
             self._unheard = max(number - 1, 0) if number < _UNNUMBERED else 0
 
@@ -170,8 +170,8 @@ class LiveEvaluation:
         """Return what became of every frame so far; one that is still waiting counts as without counterpart.
 
         `frames_in` to `dropped_by` are None where no timing was heard. `truth_without_prediction_by`
-        names the drop's reason, 'label_lost' where the node says it was segmented, 'not_seen' where it
-        never met the image, 'unknown' without timing.
+        names the drop's reason, 'label_lost' where the node reported it as segmented, 'not_seen' where
+        it never received the image, 'unknown' without timing.
         """
         without = dict(self._unmatched)
         for stamp_ns in self._truths:
@@ -197,14 +197,14 @@ class LiveEvaluation:
         """Return what a reader of the score must know, as `Coverage.to_dict` does."""
         first = self._first or 0
         before = sum(stamp_ns < first for waiting in (self._early, self._truths) for stamp_ns in waiting)
-        told = {'annotated frames of the beginning were missed: replay with ros2 bag play --delay 5':
+        found = {'annotated frames of the beginning were missed: replay with ros2 bag play --delay 5':
                 before + (self._unheard or 0),
                 f'labels and truth of one stamp came so far apart that one was given up: raise depth '
                 f'({self._depth}), or score the bag with evaluate_bag': self._late,
                 'timings of the segmentation node never arrived: frames_in and drops are too small':
                 self._missing + sum(max(high - low + 1 - count, 0)
                                     for low, high, count in self._numbers.values())}
-        return [{'text': text, 'count': count} for text, count in told.items() if count]
+        return [{'text': text, 'count': count} for text, count in found.items() if count]
 
     def summary(self) -> Dict[str, Any]:
         """Return the running score beside its coverage: small, for a topic."""

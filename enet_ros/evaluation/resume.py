@@ -1,4 +1,4 @@
-"""Finished bags of a run over many, written one by one, so that the same command goes on after a kill."""
+"""Finished bags of a run over many, written one by one, so that the same command resumes after a kill."""
 
 import hashlib
 from pathlib import Path
@@ -13,15 +13,15 @@ from .sharding import Job, Part
 
 
 class Finished:
-    """A folder with one JSON file per finished bag; it is gone when the run is complete."""
+    """A folder with one JSON file per finished bag; it is removed when the run is complete."""
 
     def __init__(self, folder: Optional[Path]) -> None:
-        """Use a folder, which need not be there; None keeps nothing."""
+        """Use a folder, which need not exist; None keeps nothing."""
         self.folder = folder
         self.resumed = 0
 
     def take(self, job: Job) -> Optional[Part]:
-        """Return what an earlier run found for this work on these files; None where it has to be done."""
+        """Return an earlier run's result for this job on these files; None where there is none."""
         path = self._path(job)
         if path is None or not path.is_file():
             return None
@@ -36,7 +36,7 @@ class Finished:
         return Part(outcome, rows)
 
     def keep(self, job: Job, part: Part) -> None:
-        """Write what was found for a bag; InputError where that fails."""
+        """Write the result of a bag; InputError where that fails."""
         path = self._path(job)
         if path is not None:
             outcome = part.evaluation
@@ -58,7 +58,7 @@ class Finished:
 
 
 def _state(name: Any) -> Any:
-    """Return what changes when a file, or one in a folder, is written anew."""
+    """Return what changes when a file, or one in a folder, is written again."""
     path = Path(str(name))
     files = sorted(path.iterdir()) if path.is_dir() else [path] if path.is_file() else []
     return [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]

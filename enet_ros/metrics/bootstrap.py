@@ -118,7 +118,7 @@ class BlockCounts:
         """Return what a reader of the intervals must know; None where many drives were drawn."""
         if self.sequences >= SEQUENCES_NEEDED:
             return None
-        text = '{} drive{}: the intervals speak for these drives, not for others'.format(
+        text = '{} drive{}: the intervals hold for these drives, not for others'.format(
             self.sequences, '' if self.sequences == 1 else 's')
         if self.blocks and not self.length()[1]:
             text += '; frames resemble their neighbours for so long that they may be too narrow'
@@ -130,7 +130,7 @@ class BlockCounts:
 
     @classmethod
     def restore(cls, data: Sequence[Mapping[str, Any]]) -> 'BlockCounts':
-        """Take blocks of `to_list` up again; InputError where they are none."""
+        """Restore the blocks of `to_list`; InputError where they are not any."""
         made, size = cls(), 0
         try:
             for entry in data:
@@ -142,7 +142,7 @@ class BlockCounts:
                 if size > _MAX_BYTES:
                     raise ValueError(f'more than {_MAX_BYTES >> 20} MiB of counts')
         except (KeyError, TypeError, ValueError, OverflowError, zlib.error) as error:
-            raise InputError(f'these are no blocks of confusion counts: {error!r}') from None
+            raise InputError(f'not blocks of confusion counts: {error!r}') from None
         if len({block.counts.shape for block in made.blocks}) > 1:
             raise InputError('blocks of confusion counts are of different numbers of classes')
         return made
@@ -178,7 +178,7 @@ def resample(counts: np.ndarray, resamples: int, seed: int = 0) -> np.ndarray:
     """Draw units with replacement, `resamples` times: (N, C, C + 1) -> (resamples, C, C + 1) sums.
 
     A little less than N are drawn, which widens a 95 % interval as Student's t with N - 1 degrees of freedom
-    does: few units tell little about how much they vary.
+    does: few units are a poor estimate of how much they vary.
     """
     units = len(counts)
     if not units:

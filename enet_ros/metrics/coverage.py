@@ -1,4 +1,4 @@
-"""Frames on their way to be scored, and the account of them that stands beside every score."""
+"""Frames to be scored, and the account of them that comes with every score."""
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ MAX_PROBLEMS = 50   # different ones that are kept; the rest are counted
 
 
 class Frame(NamedTuple):
-    """One frame on its way to be scored; what it lacks is None.
+    """One frame to be scored; what it lacks is None.
 
     `image` is (H, W, 3) uint8 in `order`; `prediction` and `truth` are (H, W) uint8 class indices;
     `instances` as in datasets.Sample; `stamp` is seconds.
@@ -30,12 +30,12 @@ class Frame(NamedTuple):
 
 @dataclass
 class Coverage:
-    """How many frames the scores speak for, and what became of the others.
+    """How many frames the scores cover, and what became of the others.
 
     `frames_in` (images, or predictions where those are scored) = `frames_evaluated` +
-    `prediction_without_truth` + `frames_dropped`. `matching` tells how truth was found ('stamp', 'sidecar',
+    `prediction_without_truth` + `frames_dropped`. `matching` names how truth was found ('stamp', 'sidecar',
     'name', 'nearest', 'dataset') and the stamps' residuals in milliseconds. `problems` are what was
-    damaged, left out or changed, one line each, with how often it occurred.
+    damaged, left out or changed, one line each, with how often it happened.
     """
 
     frames_in: int = 0
@@ -90,7 +90,7 @@ class Coverage:
                        dict(data['matching']),
                        OrderedDict((str(p['text']), int(p['count'])) for p in data['problems']))
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            raise InputError(f'{origin}: no result of an evaluation ({error!r})') from None
+            raise InputError(f'{origin}: not a result of an evaluation ({error!r})') from None
 
 
 def _merge_matching(mine: Dict[str, Any], other: Dict[str, Any]) -> Dict[str, Any]:

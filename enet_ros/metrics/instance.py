@@ -59,7 +59,7 @@ class InstanceCounts:
 
     @property
     def any(self) -> bool:
-        """Whether frames with instance annotations were counted, be it that no instance was in them."""
+        """Whether frames with instance annotations were counted, even if no instance was in them."""
         return bool(self._matrix.counts.any())
 
     def update(self, prediction: np.ndarray, truth: np.ndarray, instances: np.ndarray) -> None:
@@ -157,7 +157,7 @@ class InstanceCounts:
 
     @classmethod
     def restore(cls, classes: ClassTable, data: Mapping[str, Any]) -> 'InstanceCounts':
-        """Take counts of `to_dict` up again, to merge or score them; InputError where they do not fit."""
+        """Restore the counts of `to_dict`, to merge or score them; InputError where they do not fit."""
         counts = cls(classes)
         try:
             counts._matrix.merge(ConfusionMatrix.from_counts(data['matrix']))

@@ -5,8 +5,8 @@ from typing import Any, Dict, List, Optional, Sequence
 
 QUANTILES = {'p50': 0.5, 'p90': 0.9, 'p95': 0.95, 'p99': 0.99, 'p99.9': 0.999}
 
-# A percentile is told when the chance that every sample lies below the true one is at most this
-# (three standard deviations, one-sided): 64 samples for p90, 662 for p99. The median is always told.
+# A percentile is given when the chance that every sample lies below the true one is at most this
+# (three standard deviations, one-sided): 64 samples for p90, 662 for p99. The median is always given.
 _CHANCE_OF_MISSING_THE_TAIL = 0.0013
 
 

@@ -12,7 +12,7 @@ from ..files import read_bytes
 from . import scores
 
 UNTAGGED = '(no tag)'
-MAX_VALUES = 200                    # of one tag: a column of other text is no tag
+MAX_VALUES = 200                    # of one tag: a column of free text is none
 _MAX_BYTES = 64 << 20
 
 Tags = Mapping[str, Mapping[str, str]]      # frame -> tag -> value
@@ -31,10 +31,10 @@ def read_tags(path: Union[str, Path]) -> Dict[str, Dict[str, str]]:
         for row in rows:
             found[row['frame'] or ''] = {name: row[name] or UNTAGGED for name in names}
     except (csv.Error, UnicodeDecodeError) as error:
-        raise InputError(f'{path}: no CSV: {error}') from None
+        raise InputError(f'{path}: not a CSV file: {error}') from None
     for name in names:
         if len({tags[name] for tags in found.values()}) > MAX_VALUES:
-            raise InputError(f'{path}: column {name} has over {MAX_VALUES} values: it is no tag')
+            raise InputError(f'{path}: column {name} has over {MAX_VALUES} values, too many for a tag')
     return found
 
 
@@ -42,7 +42,7 @@ class Slices:
     """Confusion counts for every value of every tag; mergeable."""
 
     def __init__(self, tags: Tags) -> None:
-        """Begin; frames that `tags` does not know count as untagged."""
+        """Start empty; frames that `tags` does not name count as untagged."""
         self._tags = tags
         self._names = list(next(iter(tags.values()), {}))
         self._counts: Dict[Tuple[str, str], Tuple[int, np.ndarray]] = {}
@@ -69,7 +69,7 @@ class Slices:
 
     @classmethod
     def restore(cls, data: Iterable[Sequence[Any]], shape: Tuple[int, ...]) -> 'Slices':
-        """Take up what `parts` gave, from a JSON file; ValueError where the counts are not of `shape`."""
+        """Restore what `parts` gave, from a JSON file; ValueError where the counts are not of `shape`."""
         made = cls({})
         for name, value, frames, counts in data:
             array = np.asarray(counts, np.int64)

@@ -39,7 +39,7 @@ class TemporalConsistency:
         """Take the next frame; return its flip rate against the last one, None where there is none.
 
         `prediction` and `truth` are (H, W) uint8 class indices; `image` (H, W, 3) uint8 RGB serves where
-        one of two frames has no truth, and costs the flow. Compared are pixels of valid, equal truth.
+        one of two frames has no truth, and costs the flow. Only pixels of valid, equal truth are compared.
         """
         if truth is not None and truth.shape != prediction.shape:
             raise InputError(f'prediction is {prediction.shape} and truth {truth.shape}: score both at the '
@@ -84,7 +84,7 @@ def carry(labels: np.ndarray, before: np.ndarray, after: np.ndarray) -> Tuple[np
     (H, W) bool: where flow is trusted and its origin lies inside the image.
     """
     height, width = labels.shape
-    if min(height, width) < 16:     # too small for the flow's patches: nothing moved that could be seen
+    if min(height, width) < 16:     # too small for the flow's patches: taken as still
         return labels, np.ones(labels.shape, bool)
     backward, forward = _flow(after, before), _flow(before, after)
     columns, rows = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))

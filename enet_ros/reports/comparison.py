@@ -30,7 +30,7 @@ def compare(result: Mapping[str, Any], other: Mapping[str, Any], name: str = 'ot
     except InputError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
-        raise InputError(f'{name}: no result of an evaluation ({error!r})') from None
+        raise InputError(f'{name}: not a result of an evaluation ({error!r})') from None
 
 
 def _compare(result: Mapping[str, Any], other: Mapping[str, Any], name: str) -> Dict[str, Any]:
@@ -73,7 +73,7 @@ def overview(comparisons: Sequence[Mapping[str, Any]]) -> List[Tuple[str, List[O
 
 
 def before(other: Mapping[str, Any]) -> Dict[Tuple[str, str], float]:
-    """Return an earlier result's mean IoU by (sequence, name), of the frames that it tells one by one."""
+    """Return an earlier result's mean IoU by (sequence, name), of the frames that it lists one by one."""
     return {(point['sequence'], point['name']): point['mean_iou'] for point in other['timeline']
             if point['frames'] == 1 and percent(point['mean_iou']) is not None}
 
@@ -109,20 +109,20 @@ def _changed(result: Mapping[str, Any], other: Mapping[str, Any]) -> List[Dict[s
 
 
 def check(result: Any, name: str) -> None:
-    """Raise InputError where a JSON file's content is no result of an evaluation."""
+    """Raise InputError where a JSON file's content is not the result of an evaluation."""
     needed = ('class_iou', 'class_accuracy', 'mean_iou', 'coding', 'frames_evaluated', 'confusion',
               'timeline')
     missing = [key for key in needed if key not in result] if isinstance(result, dict) else needed
     if missing:
-        raise InputError('{}: no result of an evaluation (it has no {})'.format(name, ', '.join(missing)))
+        raise InputError('{}: not a result of an evaluation (it has no {})'.format(name, ', '.join(missing)))
 
 
 def paired_intervals(result: Mapping[str, Any], other: Mapping[str, Any], level: float = 0.95,
                      resamples: int = 1000) -> Optional[Dict[str, List[float]]]:
     """Return [low, high] of the differences of `mean_iou` and each `class_iou.NAME`; None for other frames.
 
-    Both are resampled alike, which takes out what is hard or easy for both. A class that
-    is never there has no entry.
+    Both are resampled alike, which cancels what is hard or easy for both. A class that
+    never occurs has no entry.
     """
     if 'parts' not in result or 'parts' not in other:
         return None

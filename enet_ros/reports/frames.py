@@ -15,8 +15,8 @@ SCHEMA = 'enet_ros/frames 1'
 class FrameCsv:
     """A CSV file of FrameScores (its fields are the columns; empty where NaN or unknown).
 
-    A process that is killed loses no line that was written. A disk that is full loses lines and nothing else:
-    `loss` says so.
+    A killed process loses no line that was written. A full disk costs lines and nothing else; `loss` counts
+    them.
     """
 
     def __init__(self, path: Union[str, Path]) -> None:

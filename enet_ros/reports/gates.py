@@ -1,4 +1,4 @@
-"""Gates for continuous integration: what a result must reach, and the JUnit file that says whether it did."""
+"""Gates for continuous integration: what a result must reach, and a JUnit file of the outcome."""
 
 import math
 from typing import Any, List, Mapping, NamedTuple, Optional, Sequence, Tuple
@@ -24,12 +24,12 @@ def threshold(text: str) -> Tuple[str, float]:
     except ValueError:
         least = math.nan
     if not name or not 0 <= least <= 1:
-        raise InputError(f"'{text}' is no gate; write mean_iou=0.70 or class_iou.Pedestrian=0.5 (fractions)")
+        raise InputError(f"'{text}' is not a gate; write mean_iou=0.7 or class_iou.Car=0.5 (fractions)")
     return name, least
 
 
 def at_least(result: Mapping[str, Any], name: str, least: float) -> Gate:
-    """Compare a score with its least value; what the result lacks, or could not measure, is not met."""
+    """Compare a score with its least value; a score that the result lacks fails."""
     value: Any = result
     for key in name.split('.', 1):
         value = value.get(key) if isinstance(value, Mapping) else None
@@ -52,11 +52,11 @@ def not_worse(result: Mapping[str, Any], baseline: Mapping[str, Any], tolerance:
     """Compare mean IoU and every class with an earlier result.
 
     A score fails where it is more than `tolerance` lower and, over the same frames, the 95 % interval of the
-    difference lies below zero: a drop that chance explains is none. InputError where nothing can be compared.
+    difference lies below zero: a drop within chance passes. InputError where nothing can be compared.
     """
     check(baseline, name)
     if list(result['class_iou']) != list(baseline['class_iou']):
-        raise InputError(f'{name}: scored in other classes: it is no baseline for this result')
+        raise InputError(f'{name}: scored in other classes: it cannot be the baseline of this result')
     intervals = paired_intervals(result, baseline) or {}
     pairs = [('mean_iou', result['mean_iou'], baseline['mean_iou'])]
     pairs += [(f'class_iou.{key}', value, baseline['class_iou'][key])
@@ -69,10 +69,10 @@ def not_worse(result: Mapping[str, Any], baseline: Mapping[str, Any], tolerance:
             gates.append(Gate(f'{key} as in {name}', False, f'{key} is not in the result'))
             continue
         limits = intervals.get(key)
-        told = ', {:+.4f} to {:+.4f} over the same frames'.format(*limits) if limits else ', other frames'
+        shown = ', {:+.4f} to {:+.4f} over the same frames'.format(*limits) if limits else ', other frames'
         worse = mine - theirs < -tolerance - 1e-12 and (limits is None or limits[1] < 0)
         gates.append(Gate(f'{key} as in {name}', not worse,
-                          f'{key} is {mine:.4f}, {theirs:.4f} there ({mine - theirs:+.4f}{told})'))
+                          f'{key} is {mine:.4f}, {theirs:.4f} there ({mine - theirs:+.4f}{shown})'))
     return gates
 
 

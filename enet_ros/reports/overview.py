@@ -28,7 +28,7 @@ def write_overview(path: Path, title: str, subtitle: str, summary: Dict[str, Any
 
 
 def figures(summary: Dict[str, Any]) -> List[Tuple[str, str, str]]:
-    """Return the handful of numbers that stand on top: (name, value, note)."""
+    """Return the few main numbers: (name, value, note)."""
     late = summary['latency_ms']
     found = [
         ('frames', '{}'.format(summary['frames_in']), '{} segmented'.format(summary['frames_segmented'])),

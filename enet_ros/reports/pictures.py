@@ -1,4 +1,4 @@
-"""Pictures inside the HTML file: data URIs of the examples's frames."""
+"""Pictures inside the HTML file: data URIs of the examples' frames."""
 
 import base64
 from typing import Any, Dict

@@ -7,7 +7,7 @@ from .tables import cell, headline, paper_table, percent, text_table
 
 REASONS = {'not_seen': 'image never met the segmentation node', 'label_lost': 'label lost on the way',
            'unknown': 'reason unknown'}
-MUCH_UNANNOTATED = 0.2      # beyond it, the score says little of the picture as a whole
+MUCH_UNANNOTATED = 0.2      # beyond it, the score covers too little of the picture
 
 
 def summary(result: Mapping[str, Any]) -> str:
@@ -43,7 +43,7 @@ def _scores(result: Mapping[str, Any]) -> str:
 
 
 def coverage_lines(result: Mapping[str, Any]) -> List[str]:
-    """Say for how many frames the scores speak, and what became of the others."""
+    """Return how many frames the scores cover, and what became of the others."""
     lines = ['{} frames evaluated'.format(result['frames_evaluated'])]
     if result.get('frames_in') is not None:
         lines[0] += ' of {} in'.format(result['frames_in'])

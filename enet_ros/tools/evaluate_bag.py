@@ -21,8 +21,8 @@ from ..metrics.slices import read_tags
 from ..reports.frames import FrameCsv
 from . import scoring
 
-EPILOG = """The truth is a topic of the bag with the images' own stamps (--truth; found by itself where it is
-called ground_truth), or a data-set folder (--truth-folder) whose frames are matched by the bag's frames.csv
+EPILOG = """The truth is a topic of the bag with the images' own stamps (--truth; by default the one called
+ground_truth), or a data-set folder (--truth-folder) whose frames are matched by the bag's frames.csv
 or --sidecar, else by frame name, else by the nearest stamp within half a frame period."""
 
 
@@ -41,7 +41,7 @@ def arguments() -> argparse.ArgumentParser:
     truth = parser.add_argument_group('truth')
     truth.add_argument('--truth', metavar='TOPIC', help='ground truth in the bag')
     truth.add_argument('--instances', metavar='TOPIC',
-                       help='numbers of the objects, for iIoU; found by itself where one is called instances')
+                       help='numbers of the objects, for iIoU; by default the topic called instances')
     truth.add_argument('--truth-folder', metavar='DIR', help='data-set folder with the annotations')
     truth.add_argument('--split', help='of that folder')
     truth.add_argument('--truth-classes', metavar='TABLE',

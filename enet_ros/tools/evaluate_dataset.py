@@ -27,12 +27,12 @@ def arguments() -> argparse.ArgumentParser:
     parser = cli.parser('evaluate_dataset', __doc__.splitlines()[0], scoring.NEEDS)
     parser.add_argument('root', metavar='ROOT', help="the data set's folder, or 'synthetic'")
     parser.add_argument('--split', help='train, val or test; without it every frame')
-    parser.add_argument('--layout', choices=LAYOUTS, help='what the folder is, where it does not show')
+    parser.add_argument('--layout', choices=LAYOUTS, help='what the folder is, where it is not recognised')
     parser.add_argument('--classes', type=scoring.class_table, help='class table (YAML) of your own folder')
     parser.add_argument('--jobs', type=cli.count, default=1, metavar='N', help='processes to use')
     parser.add_argument('--frames', type=cli.count, help='score only that many frames, spread evenly')
     scoring.add_segmenting(parser)
-    ready = parser.add_argument_group('scoring labels that are there')
+    ready = parser.add_argument_group('scoring existing labels')
     ready.add_argument('--predictions', type=Path, metavar='DIR',
                        help='label images <name>*.png, instead of segmenting')
     ready.add_argument('--coding', default='trainIds', choices=CODINGS,

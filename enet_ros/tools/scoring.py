@@ -51,7 +51,7 @@ def segmenter_options(options: argparse.Namespace) -> Dict[str, Any]:
 
 
 def add_results(parser: argparse.ArgumentParser) -> None:
-    """Add what is written and how classes that are absent count."""
+    """Add what is written and how absent classes count."""
     group = parser.add_argument_group('results')
     group.add_argument('--csv', type=Path, metavar='FILE', help='one line per frame')
     group.add_argument('--report', type=Path, metavar='FILE', help='HTML report')
@@ -66,7 +66,7 @@ def add_results(parser: argparse.ArgumentParser) -> None:
     group.add_argument('--absent', default='skip', choices=ABSENT,
                        help='classes with neither truth nor prediction: skip them in means, or count zero')
     group.add_argument('--flow', action='store_true',
-                       help='measure flicker by optical flow where annotations cannot tell it (slow)')
+                       help='measure flicker by optical flow where there are no annotations for it (slow)')
 
 
 def add_gates(parser: argparse.ArgumentParser) -> None:

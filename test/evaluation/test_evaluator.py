@@ -98,13 +98,13 @@ def test_what_cannot_be_merged_is_refused():
         Evaluator(CAMVID, CAMVID).merge(Evaluator(CITYSCAPES, CAMVID))
     with pytest.raises(InputError, match='boundary'):
         Evaluator(CAMVID, CAMVID).merge(Evaluator(CAMVID, CAMVID, boundary=False))
-    with pytest.raises(InputError, match='old.json: no result'):
+    with pytest.raises(InputError, match='old.json: not an evaluation result'):
         Evaluator.restore({'mean_iou': 0.5}, 'old.json')
     city = Evaluator(CITYSCAPES, CITYSCAPES)
     city.add(np.zeros((2, 2), np.uint8), np.zeros((2, 2), np.uint8))
     for key, value in (('boundary', [[1, 2]]), ('blocks', city.to_dict()['blocks'])):
         broken = dict(filled()[0].to_dict(), **{key: value})
-        with pytest.raises(InputError, match='no result'):
+        with pytest.raises(InputError, match='not an evaluation result'):
             Evaluator.restore(broken)
 
 

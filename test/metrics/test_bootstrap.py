@@ -108,11 +108,11 @@ def test_merge_and_json():
     first, second = filled([frame(1, 2)] * 30), filled([frame(3, 4)] * 30)
     merged = BlockCounts.restore(json.loads(json.dumps(first.merge(second).to_list())))
     assert merged.units()[1].sum(0).tolist() == [[120, 180, 0], [0, 600, 0]]
-    with pytest.raises(InputError, match='no blocks'):
+    with pytest.raises(InputError, match='not blocks'):
         BlockCounts.restore([{'frames': 1}])
-    with pytest.raises(InputError, match='no blocks'):
+    with pytest.raises(InputError, match='not blocks'):
         BlockCounts.restore([dict(first.to_list()[0], counts='eJwDAAAAAAE=')])
-    with pytest.raises(InputError, match='no blocks'):
+    with pytest.raises(InputError, match='not blocks'):
         BlockCounts.restore([dict(first.to_list()[0], counts='a')])
     other = filled([np.ones((3, 4), int)]).to_list()
     with pytest.raises(InputError, match='different numbers of classes'):

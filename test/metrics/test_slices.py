@@ -52,7 +52,7 @@ def test_parts_merge_through_json() -> None:
 
 @pytest.mark.parametrize('text, said', (
     ('', 'column frame'), ('frame\na\n', 'column frame'), ('name,weather\na,sun\n', 'column frame'),
-    ('frame,note\n' + ''.join(f'f{i},text {i}\n' for i in range(MAX_VALUES + 1)), 'no tag'),
+    ('frame,note\n' + ''.join(f'f{i},text {i}\n' for i in range(MAX_VALUES + 1)), 'too many for a tag'),
     ('\0', 'tags.csv')))
 def test_what_is_no_table_is_one_line(tmp_path, text: str, said: str) -> None:
     """Columns that are missing, and text that is no tag."""

@@ -38,7 +38,7 @@ def test_thresholds() -> None:
     assert failed(gates.judge(scores, asked)) == [
         'mean_iou >= 0.9', 'class_iou.Car >= 0.95', 'class_iou.Ship >= 0', 'mean_dice >= 0']
     for text in ('mean_iou', 'mean_iou=', '=0.5', 'mean_iou=70', 'mean_iou=nan'):
-        with pytest.raises(InputError, match='no gate'):
+        with pytest.raises(InputError, match='not a gate'):
             gates.threshold(text)
 
 

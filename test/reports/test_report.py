@@ -188,7 +188,7 @@ def test_comparison_of_other_frames_has_no_interval():
 
 @pytest.mark.parametrize('other', [{}, [], {'mean_iou': 1}, None])
 def test_what_is_no_result_is_refused(outcome, other):
-    with pytest.raises(InputError, match='x.json: no result of an evaluation'):
+    with pytest.raises(InputError, match='x.json: not a result of an evaluation'):
         comparison.compare(outcome.to_json(), other, 'x.json')
 
 

@@ -219,7 +219,7 @@ def test_wrong_coding_is_told(cityscapes, capsys):
     (['ROOT', '--predictions', 'ROOT/leftImg8bit'], 'nothing could be scored'),
     (['ROOT', '--compare', '/no/such.json'], 'such.json'),
     (['ROOT', '--compare', 'ROOT/bad.json'], 'not JSON'),
-    (['ROOT', '--compare', 'ROOT/other.json'], 'no result of an evaluation'),
+    (['ROOT', '--compare', 'ROOT/other.json'], 'not a result of an evaluation'),
     (['ROOT', '--predictions', 'ROOT/predictions', '--labels', '/tmp/l'], 'kept already'),
     (['ROOT', '--input-size', 'wide'], 'no size'),
     (['ROOT', '--frames', '0'], 'argument --frames: 0 is not 1 or more'),

@@ -149,7 +149,7 @@ class EvaluationNode(Node):
         self._live.image(nanoseconds(message.header.stamp), image if order == 'rgb' else image[..., ::-1])
 
     async def _on_save(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        """Write the files in a process of its own, and answer when they stand."""
+        """Write the files in a process of its own, and answer when that is done."""
         summary, future = self._live.summary(), Future(executor=self.executor)
         started = self._saver.start(save, (snapshot(self._live), dict(self._options), self._sources()), {},
                                     future.set_result, future.set_result)
@@ -169,7 +169,7 @@ class EvaluationNode(Node):
         return response
 
     def _report(self) -> List[Status]:
-        """Tell the running score; end where nothing came for as long as the parameter says."""
+        """Report the running score; end after `exit_after_idle` seconds without a message."""
         if self._camera is not None:
             self._camera.follow()
         summary = self._live.summary()
@@ -193,7 +193,7 @@ class EvaluationNode(Node):
         return sources
 
     def close(self) -> None:
-        """Say the last word and write the files, once."""
+        """Log the result and write the files, once."""
         if self._closed:
             return
         self._closed = True

@@ -11,13 +11,13 @@ from ...weights import Checkpoint
 from ..common.parameters import Parameter
 
 PARAMETERS: Dict[str, Parameter] = {
-    'weights': Parameter('', 'weights that made the labels: they name the classes, and stand in the result'),
+    'weights': Parameter('', 'weights that made the labels: their classes are used, the result names them'),
     'prediction_classes': Parameter('', 'class table of the labels, a shipped name or a YAML file; empty: '
                                         'that of the weights or, without weights, camvid'),
     'truth_classes': Parameter('', 'class table of the annotations; empty: that of the labels'),
     'annotations': Parameter('', 'data-set folder with the annotations, instead of the topic ground_truth'),
     'split': Parameter('', 'split of that folder; empty: all of it'),
-    'sidecar': Parameter('', 'CSV (filename,stamp,sequence) that says which annotation belongs to which '
+    'sidecar': Parameter('', 'CSV (filename,stamp,sequence) of which annotation belongs to which '
                              'stamp'),
     'truth_offset': Parameter(0.0, "seconds added to the folder's own times before stamps are compared",
                               (-1e12, 1e12)),

@@ -16,7 +16,7 @@ def snapshot(live: LiveEvaluation) -> bytes:
 def save(data: bytes, options: Mapping[str, Any], sources: Dict[str, Any]) -> List[str]:
     """Write the files that the node's parameters name; return their names.
 
-    `data` comes from `snapshot`; `sources` are told in the result. InputError where a file cannot be written:
+    `data` comes from `snapshot`; `sources` go into the result. InputError where a file cannot be written:
     the JSON comes first, so that nothing else can lose it.
     """
     evaluator, coverage = pickle.loads(data)
