@@ -5,7 +5,10 @@ failed lies in out/fuzz/<target>/, the inputs that Atheris found interesting in 
 """
 
 import argparse
+import contextlib
 import importlib.util
+import io
+import json
 import os
 from pathlib import Path
 import random
@@ -18,6 +21,7 @@ from typing import Dict, Iterator, List
 
 HERE = Path(__file__).resolve().parent
 OUT = Path('out/fuzz')
+LEAST = 2000        # cases of a target in a run
 _TOKENS = [b'\0' * 8, b'\xff' * 8, b'\xff\xff\xff\x7f', b'9' * 20, b'-1', b'NaN', b'1e999', b'[' * 50, b'{',
            b'*a', b'&a ', b'<<: ', b'!!', b'\n', b',', b'"', b'\xff\xda', b'PK\1\2', b'h\0', b'h\1\x86',
            b'CREATE VIEW ']
@@ -49,12 +53,15 @@ def cases(seeds: List[bytes], seed: int) -> Iterator[bytes]:
         yield bytes(data[:1 << 20])
 
 
-def by_chance(name: str, seed: int, seconds: float, most: int = 10**9) -> int:
-    """Read damaged files for so long; return how many. An error is raised after its input was kept."""
+def by_chance(name: str, seed: int, seconds: float, least: int = LEAST) -> int:
+    """Read damaged files for so long, `least` at least; return how many.
+
+    An error is raised after its input was kept.
+    """
     from fuzz_targets import TARGETS, check
     end, count = time.monotonic() + seconds, 0
     for data in cases(TARGETS[name].seeds(), seed):
-        if count >= most or time.monotonic() > end:
+        if count >= least and time.monotonic() > end:
             return count
         try:
             check(name, data)
@@ -69,6 +76,28 @@ def _keep(name: str, data: bytes) -> None:
     folder = OUT / name
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f'failed_{len(list(folder.iterdir()))}').write_bytes(data)
+
+
+def _branches(name: str, seed: int, seconds: float) -> int:
+    """Read damaged files, and what Atheris kept; print which branches of the loaders were never taken."""
+    import coverage
+    measured = coverage.Coverage(branch=True, source=['enet_ros'], data_file=None, config_file=False)
+    measured.start()
+    from fuzz_targets import TARGETS, check
+    for kept in sorted((OUT / 'corpus' / name).glob('*')):
+        check(name, kept.read_bytes())
+    count = by_chance(name, seed, seconds, LEAST // 4)
+    measured.stop()
+    report = OUT / f'branches_{name}.json'
+    with contextlib.redirect_stdout(io.StringIO()):
+        measured.json_report(outfile=str(report))
+    for path, file in json.loads(report.read_text())['files'].items():
+        if path.endswith(TARGETS[name].loaders):
+            total = file['summary']
+            print('branches: {} {} of {}, never {}'.format(
+                path, total['covered_branches'], total['num_branches'],
+                ' '.join(f'{a}>{b}' for a, b in file['missing_branches']) or 'none'))
+    return count
 
 
 def _guided(name: str, seed: int, seconds: float) -> None:
@@ -87,22 +116,26 @@ def _guided(name: str, seed: int, seconds: float) -> None:
     atheris.Fuzz()
 
 
+WAYS = {'chance': by_chance, 'guided': _guided, 'branches': _branches}
+
+
 def main() -> int:
     """Run all targets, or one."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('targets', nargs='*')
     parser.add_argument('--seconds', type=float, default=600.0, help='for all targets together')
     parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--one', choices=['guided', 'chance'], help=argparse.SUPPRESS)
+    parser.add_argument('--one', choices=sorted(WAYS), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
-        run = _guided if options.one == 'guided' else by_chance
-        done = run(options.targets[0], options.seed, options.seconds)
+        OUT.mkdir(parents=True, exist_ok=True)
+        done = WAYS[options.one](options.targets[0], options.seed, options.seconds)
         print(f'cases: {done}')
         return 0
     from fuzz_targets import TARGETS
     names = options.targets or list(TARGETS)
-    ways = ['chance'] + (['guided'] if importlib.util.find_spec('atheris') else [])
+    ways = [way for way, library in (('chance', 'enet_ros'), ('guided', 'atheris'), ('branches', 'coverage'))
+            if importlib.util.find_spec(library)]
     failed, total = [], 0
     for name in names:
         for way in ways:
@@ -118,6 +151,8 @@ def main() -> int:
             print(f'{name:8} {way:7} {count:7} cases'
                   + (f', {coverage[-1]} branches' if coverage else '')
                   + ('' if done.returncode == 0 else f', FAILED ({OUT / name})'), flush=True)
+            for line in re.findall('^branches: (.*)', told, re.M):
+                print(' ' * 9 + line, flush=True)
             if done.returncode != 0:
                 failed.append(name)
                 print('\n'.join(told.splitlines()[-40:]))

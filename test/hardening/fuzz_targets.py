@@ -4,18 +4,23 @@ A loader answers with a value or with an InputError of one line; any other excep
 processor time or over a gigabyte of memory is a failure.
 """
 
+from functools import lru_cache
 import io
 import json
+import os
 from pathlib import Path
+import shutil
+import sqlite3
 import tempfile
-from typing import Any, Callable, Dict, List, NamedTuple
+from types import SimpleNamespace
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 import zipfile
 
 from bounds import bounded
 import cv2
 import numpy as np
 
-from enet_ros import picture_files, weights
+from enet_ros import networks, picture_files, weights
 from enet_ros.bags import metadata, sidecar
 from enet_ros.bags.messages import COMPRESSED, IMAGE, ImageMessage
 from enet_ros.bags.reading import open_bag
@@ -33,24 +38,33 @@ from enet_ros.timing import SEGMENTED, STAGES, FrameTiming
 from enet_ros.training import enet_cityscapes, recipe, torch7, torch_file
 
 CLASSES = ClassTable.load('camvid')
+MEMORY: Optional[str] = '/dev/shm' if os.access('/dev/shm', os.W_OK) else None
 _MAX_PIXELS = 1 << 20       # of a picture that a case may decode: larger ones only cost time
 
 
 class Target(NamedTuple):
-    """`seeds` are good inputs; `read(data, path)` gives one to the loaders, as a file where they want one."""
+    """`seeds` are good inputs; `read(data, path)` gives one to the loaders, as a file where they want one.
+
+    `loaders` are their modules, of which the branches that were reached are shown.
+    """
 
     seeds: Callable[[], List[bytes]]
     read: Callable[[bytes, Path], Any]
+    loaders: Tuple[str, ...]
 
 
 def check(target: str, data: bytes) -> None:
     """Read one case; raises where the answer is none of those allowed."""
-    with tempfile.TemporaryDirectory(prefix='enet_ros_fuzz') as folder, bounded():
-        try:
-            TARGETS[target].read(data, Path(folder))
-        except InputError as error:
-            told = str(error)
-            assert told and '\n' not in told and len(told) <= 1000, repr(told[:2000])
+    # In memory: on a disk, removing the folder takes longer than reading the file.
+    folder = Path(tempfile.mkdtemp('', 'enet_ros_fuzz', MEMORY))
+    try:
+        with bounded():
+            TARGETS[target].read(data, folder)
+    except InputError as error:
+        told = str(error)
+        assert told and '\n' not in told and len(told) <= 1000, repr(told[:2000])
+    finally:
+        shutil.rmtree(str(folder))
 
 
 def _file(folder: Path, name: str, data: bytes) -> Path:
@@ -139,6 +153,9 @@ def _read_torch(data: bytes, folder: Path) -> None:
     torch_file.load(_file(folder, 'w.pth', rest))
 
 
+_build = lru_cache(maxsize=None)(networks.build)
+
+
 def _torch7_seeds() -> List[bytes]:
     from lua import Layer, Writer, sequential
     writer = Writer()
@@ -150,6 +167,8 @@ def _torch7_seeds() -> List[bytes]:
 
 
 def _read_torch7(data: bytes, folder: Path) -> None:
+    # The network that a file is compared with is built once, not for every case.
+    enet_cityscapes.networks = SimpleNamespace(build=_build)
     enet_cityscapes.convert(torch7.load(_file(folder, 'model.net', data)), 'model.net')
 
 
@@ -166,6 +185,11 @@ def _bag(path: Path, storage: str) -> Path:
 def _bag_seeds(storage: str) -> List[bytes]:
     with tempfile.TemporaryDirectory() as folder:
         path = _bag(Path(folder) / 'b', storage)
+        if storage == 'sqlite3':        # small pages: most damage falls on something that is read
+            database = sqlite3.connect(str(next(path.glob('*.db3'))), isolation_level=None)
+            database.execute('PRAGMA page_size = 512')
+            database.execute('VACUUM')
+            database.close()
         data = next(file for file in path.iterdir() if file.suffix in ('.mcap', '.db3')).read_bytes()
     if storage == 'mcap':       # without the chunk's checksum, so that what is inside is looked into
         at = data.index(b'\x06', 8)
@@ -250,15 +274,21 @@ def _read_csv(data: bytes, folder: Path) -> None:
     _try(lambda: summarise(read_recording(path)[0]), lambda: sidecar.read(path))
 
 
+_BAGS = ('bags/reading.py', 'bags/salvage.py', 'bags/messages.py', 'bags/topics.py')
 TARGETS: Dict[str, Target] = {
-    'npz': Target(_npz_seeds, _read_npz),
-    'yaml': Target(_yaml_seeds, _read_yaml),
-    'torch': Target(_torch_seeds, _read_torch),
-    'torch7': Target(_torch7_seeds, _read_torch7),
-    'mcap': Target(lambda: _bag_seeds('mcap'), lambda data, folder: _read_bag(data, folder, '.mcap')),
-    'sqlite3': Target(lambda: _bag_seeds('sqlite3'), lambda data, folder: _read_bag(data, folder, '.db3')),
-    'cdr': Target(_cdr_seeds, _read_cdr),
-    'picture': Target(_picture_seeds, _read_picture),
-    'json': Target(_json_seeds, _read_json),
-    'csv': Target(_csv_seeds, _read_csv),
+    'npz': Target(_npz_seeds, _read_npz, ('weights.py', 'zip_files.py')),
+    'yaml': Target(_yaml_seeds, _read_yaml, ('yaml_files.py', 'classes.py', 'training/recipe.py',
+                                             'bags/metadata.py')),
+    'torch': Target(_torch_seeds, _read_torch, ('training/torch_file.py', 'training/torch_pickle.py',
+                                                'zip_files.py')),
+    'torch7': Target(_torch7_seeds, _read_torch7, ('training/torch7.py', 'training/enet_cityscapes.py')),
+    'mcap': Target(lambda: _bag_seeds('mcap'), lambda data, folder: _read_bag(data, folder, '.mcap'),
+                   ('bags/mcap_file.py',) + _BAGS),
+    'sqlite3': Target(lambda: _bag_seeds('sqlite3'), lambda data, folder: _read_bag(data, folder, '.db3'),
+                      ('bags/sqlite_file.py',) + _BAGS),
+    'cdr': Target(_cdr_seeds, _read_cdr, ('bags/messages.py', 'images.py', 'picture_files.py')),
+    'picture': Target(_picture_seeds, _read_picture, ('picture_files.py', 'datasets/files.py')),
+    'json': Target(_json_seeds, _read_json, ('json_files.py', 'evaluation/offline.py',
+                                             'evaluation/evaluator.py', 'latency/files.py')),
+    'csv': Target(_csv_seeds, _read_csv, ('latency/rows.py', 'bags/sidecar.py', 'latency/summary.py')),
 }
