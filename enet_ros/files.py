@@ -1,6 +1,7 @@
 """Reading files that others made, regular ones of an expected size only; writing ours whole or not at all."""
 
 import contextlib
+import errno
 import os
 from pathlib import Path
 import stat
@@ -37,6 +38,15 @@ def read_bytes(path: Union[str, Path], most: int, what: str) -> bytes:
             return file.read(most)
         except OSError as error:
             raise InputError(f'{path}: {error.strerror}') from None
+
+
+def open_lock(path: Path) -> int:
+    """Open a lock file, made where it is missing; OSError where somebody put a link or a pipe there."""
+    handle = os.open(str(path), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, 'no regular file', str(path))
+    return handle
 
 
 def write_bytes(path: Union[str, Path], content: bytes, what: str) -> None:

@@ -18,7 +18,7 @@ import time
 from typing import Any, Dict, Iterator, Mapping, Optional
 
 from ..errors import InputError
-from ..files import replace
+from ..files import open_lock, replace
 
 #: Where engines are kept if nobody says otherwise; the container sets it to its volume.
 ENVIRONMENT = 'ENET_ENGINE_CACHE'
@@ -76,7 +76,7 @@ class EngineCache:
         """Hold the right to build `key`; waits while another process on this machine holds it."""
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            handle = os.open(str(self.path(key).with_suffix('.lock')), os.O_RDWR | os.O_CREAT, 0o666)
+            handle = open_lock(self.path(key).with_suffix('.lock'))
         except OSError as error:
             raise _unwritable(self.folder, error) from None
         try:

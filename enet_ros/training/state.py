@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import os
 from pathlib import Path
 import pickle
 from typing import Any, Dict, Iterator, List, Mapping
@@ -10,7 +11,7 @@ import zipfile
 import torch
 
 from ..errors import InputError
-from ..files import put
+from ..files import open_lock, put
 
 FORMAT = 2
 NAME = 'checkpoint.pt'
@@ -21,7 +22,7 @@ _FREE = ('workers', 'compile', 'validate_every')        # what may change withou
 def locked(folder: Path) -> Iterator[None]:
     """Hold a folder for one training; InputError where another one has it."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / 'lock').open('w') as file:
+    with os.fdopen(open_lock(folder / 'lock'), 'w') as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
