@@ -19,6 +19,7 @@ import zipfile
 from bounds import bounded
 import cv2
 import numpy as np
+import zstandard
 
 from enet_ros import networks, picture_files, weights
 from enet_ros.bags import metadata, sidecar
@@ -197,8 +198,24 @@ def _bag_seeds(storage: str) -> List[bytes]:
     return [data]
 
 
-def _read_bag(data: bytes, folder: Path, suffix: str) -> None:
-    with open_bag(_file(folder, 'x' + suffix, data)) as bag:
+@lru_cache(maxsize=None)
+def _described(storage: str) -> Tuple[str, bytes]:
+    """Return the name of a bag's file, and the metadata.yaml beside it."""
+    with tempfile.TemporaryDirectory() as folder:
+        text = (_bag(Path(folder) / 'b', storage) / metadata.NAME)
+        return metadata.read(text).files[0], text.read_bytes()
+
+
+def _read_bag(data: bytes, folder: Path, storage: str) -> None:
+    """Read a file alone, with a good metadata.yaml beside it, or packed, by the data's length."""
+    name, text = _described(storage)
+    path = _file(folder, name, data)
+    if len(data) % 3 == 1:
+        _file(folder, metadata.NAME, text)
+        path = folder
+    elif len(data) % 3 == 2:
+        path = _file(folder, name + '.zstd', zstandard.ZstdCompressor().compress(data))
+    with open_bag(path) as bag:
         for topic in bag.image_topics():
             for message in bag.images(topic):
                 _try(lambda: _small(message), lambda: message.labels(CLASSES))
@@ -282,9 +299,9 @@ TARGETS: Dict[str, Target] = {
     'torch': Target(_torch_seeds, _read_torch, ('training/torch_file.py', 'training/torch_pickle.py',
                                                 'zip_files.py')),
     'torch7': Target(_torch7_seeds, _read_torch7, ('training/torch7.py', 'training/enet_cityscapes.py')),
-    'mcap': Target(lambda: _bag_seeds('mcap'), lambda data, folder: _read_bag(data, folder, '.mcap'),
+    'mcap': Target(lambda: _bag_seeds('mcap'), lambda data, folder: _read_bag(data, folder, 'mcap'),
                    ('bags/mcap_file.py',) + _BAGS),
-    'sqlite3': Target(lambda: _bag_seeds('sqlite3'), lambda data, folder: _read_bag(data, folder, '.db3'),
+    'sqlite3': Target(lambda: _bag_seeds('sqlite3'), lambda data, folder: _read_bag(data, folder, 'sqlite3'),
                       ('bags/sqlite_file.py',) + _BAGS),
     'cdr': Target(_cdr_seeds, _read_cdr, ('bags/messages.py', 'images.py', 'picture_files.py')),
     'picture': Target(_picture_seeds, _read_picture, ('picture_files.py', 'datasets/files.py')),

@@ -2,11 +2,15 @@
 
 import csv
 import json
+import multiprocessing
 import os
 from pathlib import Path
 import shutil
+import signal
 import subprocess
 import sys
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -121,6 +125,23 @@ def test_the_same_command_goes_on_after_a_kill(bag: Path, tmp_path: Path, monkey
     for key in ('confusion', 'intervals', 'timeline', 'frames_in', 'bags', 'provenance'):
         assert resumed[key] == again[key], key
     assert lines == (tmp_path / 'r.csv').read_text()
+
+
+def test_a_killed_worker_leaves_no_result(bag: Path, tmp_path: Path, capsys) -> None:
+    """Out of memory, say: one line, exit code 2, and nothing that looks like a result."""
+    def kill() -> None:
+        while not multiprocessing.active_children():
+            time.sleep(0.01)
+        os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    code = main([str(bag), '--jobs', '2', '--json', str(tmp_path / 'r.json'),
+                 '--report', str(tmp_path / 'r.html')] + PREDICTIONS)
+    killer.join()
+    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith('error: ')]
+    assert code == 2 and len(errors) == 1 and 'a worker process died' in errors[0]
+    assert not multiprocessing.active_children() and not list(tmp_path.iterdir())
 
 
 @pytest.mark.skipif(sys.platform != 'linux', reason='other systems do not tell a process of its parent')
