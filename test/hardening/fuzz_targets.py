@@ -16,10 +16,10 @@ from types import SimpleNamespace
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 import zipfile
 
+from backports import zstd
 from bounds import bounded
 import cv2
 import numpy as np
-import zstandard
 
 from enet_ros import networks, picture_files, weights
 from enet_ros.bags import metadata, sidecar
@@ -214,7 +214,7 @@ def _read_bag(data: bytes, folder: Path, storage: str) -> None:
         _file(folder, metadata.NAME, text)
         path = folder
     elif len(data) % 3 == 2:
-        path = _file(folder, name + '.zstd', zstandard.ZstdCompressor().compress(data))
+        path = _file(folder, name + '.zstd', zstd.compress(data))
     with open_bag(path) as bag:
         for topic in bag.image_topics():
             for message in bag.images(topic):
