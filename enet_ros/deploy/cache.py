@@ -97,12 +97,20 @@ def default_folder() -> Path:
 
 
 def _own(folder: Path) -> Path:
-    """Return `folder`, or the user's own inside it where everyone may write, as in the container's volume."""
+    """Return `folder`, or the user's own inside it where everyone may write, as in the container's volume.
+
+    InputError where somebody else has put something there under the user's name.
+    """
     try:
-        shared = folder.stat().st_mode & stat.S_IWOTH
+        if not folder.stat().st_mode & stat.S_IWOTH:
+            return folder
+        folder = folder / f'user-{os.geteuid()}'
+        found = folder.lstat()
     except OSError:
         return folder
-    return folder / f'user-{os.geteuid()}' if shared else folder
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+        raise InputError(f'engine cache {folder}: not a folder of your own; let its owner remove it')
+    return folder
 
 
 def _trusted(path: Path) -> bytes:

@@ -7,7 +7,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import Image
 
 from ..images import to_array
-from ..timing import SEGMENTED
+from ..timing import DROP_REASONS, SEGMENTED
 from .node_thread import NodeThread
 
 _GRAPH_PERIOD = 0.1     # seconds between looks at the graph: rclpy has no event for a new subscription
@@ -68,7 +68,8 @@ class Watcher:
     def _on_timing(self, message: DiagnosticArray) -> None:
         with self._changed:
             for status in message.status:
-                self._outcomes[status.message] = self._outcomes.get(status.message, 0) + 1
+                if status.message == SEGMENTED or status.message in DROP_REASONS:   # no stranger's words
+                    self._outcomes[status.message] = self._outcomes.get(status.message, 0) + 1
             self._changed.notify_all()
 
     def _on_overlay(self, message: Image) -> None:

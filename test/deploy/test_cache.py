@@ -129,6 +129,23 @@ def test_where_everyone_may_write_engines_are_the_users_own(tmp_path):
     assert EngineCache(tmp_path).load(KEY) == b'plan'
 
 
+def test_what_another_user_put_in_the_place_of_a_folder_is_not_used(tmp_path, monkeypatch):
+    tmp_path.chmod(0o1777)
+    (tmp_path / 'elsewhere').mkdir()
+    own = tmp_path / f'user-{os.geteuid()}'
+    own.symlink_to('elsewhere')
+    with pytest.raises(InputError, match='not a folder of your own'):
+        EngineCache(tmp_path)
+    own.unlink()
+    own.mkdir()
+    assert EngineCache(tmp_path).folder == own
+    stranger = os.geteuid() + 1
+    own.rename(tmp_path / f'user-{stranger}')
+    monkeypatch.setattr(os, 'geteuid', lambda: stranger)
+    with pytest.raises(InputError, match='not a folder of your own'):
+        EngineCache(tmp_path)
+
+
 def test_a_plan_of_another_user_is_never_run(tmp_path, monkeypatch):
     cache = EngineCache(tmp_path)
     for path in (cache.store(KEY, b'plan', {}), cache.path(KEY).with_suffix('.json')):
