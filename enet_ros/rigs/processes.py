@@ -26,6 +26,13 @@ def isolate() -> None:
     os.environ.setdefault('ROS_DOMAIN_ID', str(1 + os.getpid() % 100))
 
 
+def processor_seconds(pid: int) -> float:
+    """Return the processor time that all threads of a process have used."""
+    import psutil
+    times = psutil.Process(pid).cpu_times()
+    return float(times.user + times.system)
+
+
 class Usage(NamedTuple):
     """What a process holds: memory of its own in MiB, resident and not shared, and threads."""
 

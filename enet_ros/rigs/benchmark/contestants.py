@@ -20,7 +20,8 @@ Labeller = Callable[[np.ndarray], np.ndarray]
 Size = Tuple[int, int]
 
 ENGINES = ('tensorrt', 'openvino', 'torch')
-PEERS = ('PyTorch eager', 'onnxruntime', 'OpenCV dnn', 'OpenCV dnn, classic engine')
+PEERS = ('PyTorch eager', 'onnxruntime', 'OpenCV dnn', 'OpenCV dnn, classic engine', 'OpenVINO from ONNX',
+         'torch.compile')
 
 
 def untrained(network: str, classes: Optional[ClassTable] = None) -> weights.Checkpoint:
@@ -61,7 +62,8 @@ def engines(checkpoint: weights.Checkpoint, size: Size, threads: Optional[int] =
 def peers(checkpoint: weights.Checkpoint, size: Size,
           names: Tuple[str, ...] = PEERS) -> Tuple[Dict[str, Labeller], Dict[str, str]]:
     """Set up every peer there is, in its defaults; return them by name, and why the others are missing."""
-    makers = dict(zip(PEERS, (eager, onnx_runtime, opencv_dnn, opencv_classic_dnn)))
+    makers = dict(zip(PEERS, (eager, onnx_runtime, opencv_dnn, opencv_classic_dnn, stock_openvino,
+                              compiled)))
     found: Dict[str, Labeller] = {}
     missing: Dict[str, str] = {}
     for name in names:
@@ -73,10 +75,32 @@ def peers(checkpoint: weights.Checkpoint, size: Size,
     return found, missing
 
 
-def eager(checkpoint: weights.Checkpoint, size: Size) -> Labeller:
+def compiled(checkpoint: weights.Checkpoint, size: Size) -> Labeller:
+    """Return the same as `eager` under torch.compile, which needs a C++ compiler."""
+    import torch
+    labels = eager(checkpoint, size, torch.compile)
+    labels(np.zeros(size + (3,), np.uint8))     # compiles now, or fails
+    return labels
+
+
+def stock_openvino(checkpoint: weights.Checkpoint, size: Size) -> Labeller:
+    """Return the exported inference graph in OpenVINO, argmax included; defaults for the least delay."""
+    import openvino
+    core = openvino.Core()
+    model = core.compile_model(core.read_model(io.BytesIO(_exported(checkpoint, size, 'labels'))), 'CPU',
+                               {'PERFORMANCE_HINT': 'LATENCY'})
+
+    def labels(frame: np.ndarray) -> np.ndarray:
+        answer: np.ndarray = model(cv2.dnn.blobFromImage(frame, 1 / 255))[0]
+        return answer[0].astype(np.uint8)
+    return labels
+
+
+def eager(checkpoint: weights.Checkpoint, size: Size, prepared: Callable[[Any], Any] = lambda network: network
+          ) -> Labeller:
     """Return the published network in PyTorch as it comes: what a port's `predict` does."""
     import torch
-    network = networks.from_checkpoint(checkpoint)
+    network = prepared(networks.from_checkpoint(checkpoint))
 
     def labels(frame: np.ndarray) -> np.ndarray:
         with torch.no_grad():

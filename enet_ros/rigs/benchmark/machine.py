@@ -5,7 +5,8 @@ import os
 from pathlib import Path
 import platform
 import re
-from typing import Any, Dict, List, NamedTuple, Optional
+import time
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -50,6 +51,25 @@ def describe() -> Dict[str, Any]:
         'libraries': {name: _version(name) for name in _LIBRARIES if _version(name)},
         'load_average': os.getloadavg()[0],
     }
+
+
+class Company:
+    """What others take of the processor from now on."""
+
+    def __init__(self) -> None:
+        self._before = self._now()
+
+    @staticmethod
+    def _now() -> Tuple[float, float]:
+        """Return seconds of the clock, and of processor time spent by other than us and our children."""
+        ticks = [int(value) for value in _read('/proc/stat').split('\n')[0].split()[1:]] or [0] * 8
+        busy = sum(ticks[:8]) - ticks[3] - ticks[4]     # idle, and waiting for a disk
+        return time.monotonic(), busy / os.sysconf('SC_CLK_TCK') - sum(os.times()[:4])
+
+    def cores(self) -> float:
+        """Return how many cores they kept busy on average."""
+        (began, before), (now, spent) = self._before, self._now()
+        return max(0.0, (spent - before) / (now - began))
 
 
 def roofline_runners() -> Dict[str, Runner]:

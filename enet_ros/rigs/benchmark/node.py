@@ -7,7 +7,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from ...errors import InputError
 from ...latency.rows import parse_line
-from ..processes import Child, isolate
+from ..processes import Child, isolate, processor_seconds
 
 _START_SECONDS = 60.0
 
@@ -53,21 +53,21 @@ def measure(load: Load, parameters: Dict[str, Any], folder: Path, seconds: float
     camera_arguments = [str(load.size[0]), str(load.size[1]), str(load.rate), str(seconds)]
     children: List[Child] = []
     try:
-        latency = _start(children, 'enet_ros', [
+        latency = start(children, 'enet_ros', [
             'latency_node', '--ros-args', '-p', f'output:={folder}', '-p', 'plot:=false'], folder)
-        camera = _start(children, 'enet_ros.rigs.benchmark.camera',
+        camera = start(children, 'enet_ros.rigs.benchmark.camera',
                         camera_arguments + ['--compressed'] * load.compressed, folder)
         if load.overlay:
-            _start(children, 'enet_ros.rigs.benchmark.listener', ['/segmentation_node/overlay'], folder)
+            start(children, 'enet_ros.rigs.benchmark.listener', ['/segmentation_node/overlay'], folder)
         started_ns = int(time.time() * 1e9)
         settings = []
         for name, value in parameters.items():
             settings += ['-p', f'{name}:={value}']
-        node = _start(children, 'enet_ros', ['segmentation_node', '--ros-args'] + settings, folder)
+        node = start(children, 'enet_ros', ['segmentation_node', '--ros-args'] + settings, folder)
         first_ns = _first_label(folder / 'latency.csv', node)
-        before, since = _processor_seconds(node.pid), time.monotonic()
+        before, since = processor_seconds(node.pid), time.monotonic()
         _wait(camera, node, seconds)
-        cores = (_processor_seconds(node.pid) - before) / (time.monotonic() - since)
+        cores = (processor_seconds(node.pid) - before) / (time.monotonic() - since)
         memory = _memory_mb(node.pid)
         sent = json.loads(camera.log.read_text('utf-8', 'replace').strip().splitlines()[-1])['sent']
         time.sleep(0.5)     # the last frames' timings are still on their way
@@ -83,7 +83,8 @@ def measure(load: Load, parameters: Dict[str, Any], folder: Path, seconds: float
     return summary
 
 
-def _start(children: List[Child], module: str, arguments: List[str], folder: Path) -> Child:
+def start(children: List[Child], module: str, arguments: List[str], folder: Path) -> Child:
+    """Start a module or an executable; its output goes to a file of its name in `folder`."""
     name = arguments[0] if module == 'enet_ros' else module.split('.')[-1]
     log = folder / (name + '.log')
     if log.exists():
@@ -117,12 +118,6 @@ def _wait(camera: Child, node: Child, seconds: float) -> None:
         if node.returncode is not None or time.monotonic() > deadline:
             raise InputError(f'segmentation_node or its camera ended early; see {node.log}')
         time.sleep(0.05)
-
-
-def _processor_seconds(pid: int) -> float:
-    import psutil
-    times = psutil.Process(pid).cpu_times()
-    return float(times.user + times.system)
 
 
 def _memory_mb(pid: int) -> float:

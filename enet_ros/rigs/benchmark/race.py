@@ -1,7 +1,7 @@
 """Interleaved timing: who is compared runs in turns, so that a busy moment meets everyone."""
 
 import time
-from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Tuple
 
 import numpy as np
 
@@ -16,6 +16,7 @@ class Timing(NamedTuple):
     p10_ms: float
     p90_ms: float
     cpu_ms: float       # median of the processor time of all threads
+    rounds_ms: Tuple[float, ...]    # mean of each round, to compare with others of the same round
     count: int  # type: ignore[assignment]  # hides tuple.count
 
     @property
@@ -51,13 +52,14 @@ def race(contestants: Mapping[str, Runner], rounds: int = 20, budget_s: float = 
                 wall[name].append(time.perf_counter() - start)
                 cpu[name].append(time.process_time() - processor)
             spent[name] += time.perf_counter() - began
-    return {name: summarise(wall[name][bout:] or wall[name], cpu[name][bout:] or cpu[name])
+    return {name: summarise(wall[name][bout:] or wall[name], cpu[name][bout:] or cpu[name], bout)
             for name in names}
 
 
-def summarise(wall_s: List[float], cpu_s: List[float]) -> Timing:
+def summarise(wall_s: List[float], cpu_s: List[float], bout: int = 1) -> Timing:
     """Return medians, the minimum and the spread of runs given in seconds."""
     wall = np.asarray(wall_s) * 1e3
     low, middle, high = np.percentile(wall, (10, 50, 90))
     return Timing(float(middle), float(wall.min()), float(low), float(high),
-                  float(np.median(cpu_s)) * 1e3, len(wall))
+                  float(np.median(cpu_s)) * 1e3,
+                  tuple(wall.reshape(-1, bout).mean(1).tolist()), len(wall))

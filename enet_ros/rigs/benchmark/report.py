@@ -5,7 +5,7 @@ from typing import Any, Callable, Dict, Iterable, List, Sequence, Tuple
 
 from . import machine
 from .speed import PAPER_MS
-from .targets import Target
+from .targets import Target, busy
 
 NAMES = {'enet': 'ENet', 'segnet': 'SegNet', 'segnet-basic': 'SegNet-Basic'}
 
@@ -56,7 +56,18 @@ _TARGETS: Columns = (
     ('target', lambda row: '{} {:g} {}'.format('>=' if row['at_least'] else '<=', row['bound'], row['unit'])),
     ('measured', lambda row: (
         '-' if row['measured'] is None else '{:.2f} {}'.format(row['measured'], row['unit']))),
-    ('met', lambda row: {True: 'yes', False: '**no**', None: 'not measured'}[row['met']]))
+    ('spread over rounds', lambda row: '{:.2f}..{:.2f}'.format(*row['spread']) if row['spread'] else ''),
+    ('met', lambda row: {True: 'yes', False: '**no**', None: 'not judged'}[row['met']]))
+
+_RIVALS: Columns = (
+    ('engine', lambda row: row['engine']),
+    ('camera', lambda row: '{1}x{0} {2:g} Hz'.format(*row['size'], row['rate'])),
+    ('transport', lambda row: 'config/fastdds.xml' if row['profile'] else 'own'),
+    ('node', lambda row: row['node']),
+    ('delay p50 ms', lambda row: _number(row['p50'])),
+    ('p99', lambda row: _number(row['p99'])),
+    ('processor ms a label', lambda row: '{:.2f}'.format(row['processor_ms'])),
+    ('labels', lambda row: str(row['count'])))
 
 _CONVENTION = ('Two operations a multiply-accumulate, one for a bias and an activation, batch norm folded, '
                'SegNet with pools that round down. 286.03 comes out exactly; no convention gives 3.83.')
@@ -65,7 +76,10 @@ _CONVENTION = ('Two operations a multiply-accumulate, one for a bias and an acti
 def markdown(result: Row, targets: Sequence[Target]) -> str:
     """Return everything that was measured as Markdown tables."""
     parts = ['# Benchmark', machine.sentence(result['machine']) + '.',
-             'Load of the machine when it began: {:.1f}.'.format(result['machine']['load_average'])]
+             'Load of the machine when it began: {load_average:.1f}; others kept {others_cores:.2f} cores '
+             'busy meanwhile.'.format(**result['machine'])]
+    if busy(result['machine']):
+        parts.append('**The machine was busy: nothing is judged.** Ratios within one table still compare.')
     if result.get('roofline'):
         parts.append('Measured in the same run: matrix product {gflops:.0f} GFLOP/s in fp32, copy '
                      '{copy_gb_s:.1f} GB/s (read and written).'.format(**result['roofline']))
@@ -79,9 +93,10 @@ def markdown(result: Row, targets: Sequence[Target]) -> str:
         parts += ["## The node's own work: 1280x720 camera, 640x360 network", _stages(result['stages'])]
     if result.get('node'):
         parts += ['## The whole node over DDS', _table(_NODE, result['node'])]
+    if result.get('rivals'):
+        parts += ['## The node beside a plain one, from stamp to label', _table(_RIVALS, result['rivals'])]
     if targets:
-        rows = [dict(target._asdict(), met=target.met) for target in targets]
-        parts += ['## Targets', _table(_TARGETS, rows)]
+        parts += ['## Targets', _table(_TARGETS, [target._asdict() for target in targets])]
     if result.get('missing'):
         parts.append('Not there: {}.'.format('; '.join(
             f'{name} ({why.splitlines()[0]})' for name, why in sorted(result['missing'].items()))))

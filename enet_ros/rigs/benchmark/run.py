@@ -27,12 +27,14 @@ def main(argv: Optional[List[str]] = None) -> int:
     from .targets import assess
     checkpoint = weights.load(options.weights) if options.weights else None
     result: Dict[str, Any] = {'machine': machine.describe(), 'quick': options.quick, 'missing': {}}
+    company = machine.Company()
     for section in asked:
         measured = _RUNS[section](options, checkpoint)
         result['missing'].update(measured.pop('missing', {}))
         result.update(measured)
+    result['machine']['others_cores'] = company.cores()
     targets = assess(result)
-    result['targets'] = [dict(target._asdict(), met=target.met) for target in targets]
+    result['targets'] = [target._asdict() for target in targets]
     text = report.markdown(result, targets)
     write_json(options.output / 'benchmark.json', result)
     (options.output / 'benchmark.md').write_text(text)
@@ -103,7 +105,7 @@ def _stages(options: argparse.Namespace, checkpoint: Optional[weights.Checkpoint
 
 
 def _node(options: argparse.Namespace, checkpoint: Optional[weights.Checkpoint]) -> Dict[str, Any]:
-    from . import contestants, node
+    from . import contestants, node, rivals
     folder = options.output.absolute() / 'node'
     if options.weights:
         named = str(Path(options.weights).absolute()) if Path(options.weights).is_file() else options.weights
@@ -120,7 +122,14 @@ def _node(options: argparse.Namespace, checkpoint: Optional[weights.Checkpoint])
             runs.append(node.measure(load, parameters, folder, options.seconds))
         except InputError as error:     # what the other sections measured took long
             missing['node, ' + load.name] = str(error)
-    return {'node': runs, 'missing': missing}
+    compared: List[Dict[str, Any]] = []
+    duels = rivals.QUICK_DUELS if options.quick else rivals.DUELS
+    for duel in cli.progress(duels, 'rivals', unit='duel'):
+        try:
+            compared += rivals.compare(duel, named, folder / 'rivals', options.seconds)
+        except InputError as error:
+            missing[f'rivals, engine {duel.engine}, {duel.size}'] = str(error)
+    return {'node': runs, 'missing': missing, 'rivals': compared}
 
 
 _RUNS = {'times': _times, 'costs': _costs, 'layers': _layers, 'stages': _stages, 'node': _node}

@@ -1,10 +1,14 @@
 """Ratios that matter, from the rows of one run, beside what is aimed at."""
 
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+
+import numpy as np
 
 from .contestants import PEERS
 from .speed import MAIN_SIZE, SIZES
 
+BUSY_CORES = 0.1
+NAME = 'segmentation_node'
 Rows = List[Dict[str, Any]]
 
 
@@ -16,18 +20,52 @@ class Target(NamedTuple):
     at_least: bool      # else at most
     measured: Optional[float]
     unit: str = 'times'
-
-    @property
-    def met(self) -> Optional[bool]:
-        """Whether the bound is kept; None where nothing was measured."""
-        if self.measured is None:
-            return None
-        return self.measured >= self.bound if self.at_least else self.measured <= self.bound
+    spread: Optional[Tuple[float, float]] = None    # 10 % and 90 % of the rounds' own figures
+    met: Optional[bool] = None      # None where nothing was measured, or the machine was busy
 
 
 def assess(result: Dict[str, Any]) -> List[Target]:
     """Return the targets of the sections that were measured."""
-    return _time_targets(result) + _node_targets(result.get('node', []))
+    targets = (_time_targets(result) + _node_targets(result.get('node', []))
+               + _rival_targets(result.get('rivals', [])))
+    return [target._replace(met=_met(target, busy(result.get('machine', {})))) for target in targets]
+
+
+def busy(described: Dict[str, Any]) -> bool:
+    """Whether others took so much of the processor during the run that it judges nothing."""
+    return float(described.get('others_cores', 0.0)) > BUSY_CORES
+
+
+def _met(target: Target, was_busy: bool) -> Optional[bool]:
+    if target.measured is None or was_busy:
+        return None
+    return target.measured >= target.bound if target.at_least else target.measured <= target.bound
+
+
+def _rival_targets(rows: Rows) -> List[Target]:
+    """Compare the node with the plain one, and with its engine alone."""
+    duels: Dict[Any, Dict[str, Any]] = {}
+    for row in rows:
+        height, width = row['size']
+        duel = (f"{width}x{height} {row['rate']:g} Hz, engine {row['engine']}, "
+                + ('config/fastdds.xml: ' if row['profile'] else 'own transport: '))
+        duels.setdefault(duel, {})[row['node']] = row
+    targets = []
+    for duel, found in duels.items():
+        own, naive, alone = found[NAME], found['naive node'], found.get('the engine alone')
+        for key, what in (('p50', 'delay, median,'), ('processor_ms', 'processor time')):
+            targets.append(Target(f'{duel}{what} over the naive node', 1.0, False, own[key] / naive[key]))
+        if alone is not None:
+            targets += [
+                Target(duel + 'p50 over the engine alone', 6.0, False, own['p50'] - alone['p50'], 'ms'),
+                Target(duel + 'p99 over the engine alone', 15.0, False, own['p99'] - alone['p99'], 'ms'),
+                Target(duel + 'processor time over the engine alone', 1.15, False,
+                       own['processor_ms'] / alone['processor_ms'])]
+        elif own['profile']:
+            delay, processor = (3.0, 2.0) if tuple(own['size']) == MAIN_SIZE else (8.0, 4.0)
+            targets += [Target(duel + 'delay, median', delay, False, own['p50'], 'ms'),
+                        Target(duel + 'processor time a label', processor, False, own['processor_ms'], 'ms')]
+    return targets
 
 
 def _time_targets(result: Dict[str, Any]) -> List[Target]:
@@ -37,8 +75,9 @@ def _time_targets(result: Dict[str, Any]) -> List[Target]:
     best = fastest(rows, 'enet', MAIN_SIZE)
     targets = [
         Target('ENet 640x360, best engine: faster than ' + peer, bound, True,
-               _ratio(_row(rows, 'enet', MAIN_SIZE, peer), best))
-        for peer, bound in zip(PEERS, (3.5, 2.2, 15.0, 15.0))]
+               _ratio(_row(rows, 'enet', MAIN_SIZE, peer), best), 'times',
+               _spread(_row(rows, 'enet', MAIN_SIZE, peer), best))
+        for peer, bound in zip(PEERS, (3.5, 2.2, 15.0, 15.0, 1.0, 1.0))]
     return targets + [
         Target("ENet 640x360 over the arithmetic's floor", 2.0, False, _floor_ratio(result, best)),
         Target('SegNet over ENet, 640x360, same engine', 18.0, True, _segnet_ratio(rows)),
@@ -78,6 +117,16 @@ def _row(rows: Rows, network: str, size: Any, engine: str) -> Optional[Dict[str,
 
 def _ratio(slower: Optional[Dict[str, Any]], faster: Optional[Dict[str, Any]]) -> Optional[float]:
     return slower['median_ms'] / faster['median_ms'] if slower and faster else None
+
+
+def _spread(slower: Optional[Dict[str, Any]],
+            faster: Optional[Dict[str, Any]]) -> Optional[Tuple[float, float]]:
+    """Return 10 % and 90 % of the ratios within the same round."""
+    if not (slower and faster):
+        return None
+    ratios = [one / other for one, other in zip(slower['rounds_ms'], faster['rounds_ms'])]
+    low, high = np.percentile(ratios, (10, 90))
+    return float(low), float(high)
 
 
 def _segnet_ratio(rows: Rows) -> Optional[float]:

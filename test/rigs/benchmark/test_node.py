@@ -1,12 +1,14 @@
 """The whole node measured over DDS, with a small camera and network."""
 
+import os
+
 import pytest
 
 pytest.importorskip('torch')
 pytest.importorskip('rclpy')
 
 from enet_ros.errors import InputError  # noqa: E402
-from enet_ros.rigs.benchmark import node  # noqa: E402
+from enet_ros.rigs.benchmark import node, rivals  # noqa: E402
 
 
 @pytest.mark.parametrize('load', [node.Load((96, 128), 20.0, overlay=True), node.Load((96, 128), 20.0, True)])
@@ -26,3 +28,17 @@ def test_a_node_that_does_not_start_is_told(tmp_path, ros_env):
     with pytest.raises(InputError, match='segmentation_node gave no label; see .*segmentation_node.log'):
         node.measure(node.Load((96, 128), 20.0), {'weights': tmp_path / 'no.npz'}, tmp_path, seconds=1.0)
     assert 'no.npz' in (tmp_path / 'segmentation_node.log').read_text()
+
+
+def test_the_node_beside_a_plain_one(tmp_path, ros_env, monkeypatch):
+    monkeypatch.setenv('FASTDDS_DEFAULT_PROFILES_FILE', '/mine.xml')
+    rows = rivals.compare(rivals.Duel(rivals.NULL, (96, 128), 40.0, True), 'camvid', tmp_path, seconds=2.0)
+    assert [row['node'] for row in rows] == ['segmentation_node', 'naive node']
+    for row in rows:
+        assert 0 < row['p50'] <= row['p99'] and row['processor_ms'] > 0 and row['count'] > 30
+    assert os.environ['FASTDDS_DEFAULT_PROFILES_FILE'] == '/mine.xml'
+
+
+def test_an_engine_alone_is_called_at_the_cameras_rate(random_weights):
+    figures = rivals.alone(rivals.Duel('torch', rivals.SIZE, 20.0, True), random_weights, seconds=0.5)
+    assert figures['count'] == 10 and 0 < figures['p50'] <= figures['p99']

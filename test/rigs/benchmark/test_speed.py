@@ -30,10 +30,11 @@ def checkpoint():
 
 def test_engines_and_peers_give_the_same_labels(checkpoint):
     engines, missing = contestants.engines(checkpoint, SMALL, threads=1)
-    peers, absent = contestants.peers(checkpoint, SMALL)
+    names = tuple(name for name in contestants.PEERS if name != 'torch.compile')    # it compiles for a minute
+    peers, absent = contestants.peers(checkpoint, SMALL, names)
     assert 'torch fp32' in engines and 'PyTorch eager' in peers
     assert len(engines) + len(missing) == len(contestants.ENGINES)
-    assert len(peers) + len(absent) == len(contestants.PEERS)
+    assert len(peers) + len(absent) == len(names)
     frame = speed._frame(SMALL)
     truth = peers['PyTorch eager'](frame)
     assert truth.shape == SMALL and truth.dtype == np.uint8
@@ -52,7 +53,7 @@ def test_a_peer_that_is_not_there_is_told(checkpoint, monkeypatch):
 
 
 def timing(milliseconds):
-    return Timing(milliseconds, milliseconds, milliseconds, milliseconds, milliseconds, 5)
+    return Timing(*(milliseconds,) * 5, (milliseconds,) * 3, 5)
 
 
 def test_roofline_arithmetic():
@@ -89,7 +90,7 @@ def result(costs):
               row('enet', speed.MAIN_SIZE, 'torch fp32', 70.0),
               row('segnet', speed.MAIN_SIZE, 'openvino fp32', 600.0)]
     return {
-        'machine': machine.describe(), 'times': times, 'costs': costs,
+        'machine': dict(machine.describe(), others_cores=0.0), 'times': times, 'costs': costs,
         'roofline': {'gflops': 200.0, 'copy_gb_s': 20.0},
         'stages': {'timings': {'decode': timing(1.0)._asdict()}, 'own_ms': 3.0, 'own_with_overlay_ms': 10.0},
         'layers': {'PyTorch eager': {'convolution': 0.7, 'PReLU': 0.3}, 'OpenVINO': {'convolution': 1.0}},
@@ -97,12 +98,18 @@ def result(costs):
                   'latency_ms': {'p50': 40.0, 'max': None}, 'memory_mb': 300.0, 'first_label_s': start,
                   'rate_hz': 29.0, 'overlay': overlay, 'engine_ms': 30.0, 'own_ms': own}
                  for overlay, own, start in ((False, 3.0, 7.0), (True, 10.0, 2.0), (False, 9.0, 3.0))],
+        'rivals': [dict(engine=engine, size=[360, 640], rate=30.0, profile=True, node=node, p50=delay,
+                        p99=2 * delay, processor_ms=delay / 2, count=180)
+                   for engine, node, delay in (
+                       ('none', 'segmentation_node', 2.0), ('none', 'naive node', 4.0),
+                       ('auto', 'the engine alone', 30.0), ('auto', 'segmentation_node', 33.0),
+                       ('auto', 'naive node', 30.0))],
         'missing': {'tensorrt': 'not installed'}}
 
 
 def test_targets_are_ratios_of_one_run(result):
     measured = {target.what: target for target in assess(result)}
-    assert len(measured) == 11
+    assert len(measured) == 13 + 9
 
     def value(part):
         return next(target for what, target in measured.items() if part in what)
@@ -114,7 +121,36 @@ def test_targets_are_ratios_of_one_run(result):
     assert value('pixel').measured == pytest.approx(100 * (1.5 / 1.125 - 1)) and value('pixel').met is False
     assert value('own work').measured == pytest.approx(10.0)
     assert value('overlay listener adds').measured == pytest.approx(7.0)
+    assert value('none, config/fastdds.xml: delay, median, over').measured == pytest.approx(0.5)
+    assert value('none, config/fastdds.xml: delay, median').met
+    assert value('auto, config/fastdds.xml: delay, median, over').met is False
+    assert value('auto, config/fastdds.xml: p99').measured == pytest.approx(6.0)
     assert value('first label').met and value('memory').met
+
+
+def test_a_busy_machine_judges_nothing(result):
+    result['machine']['others_cores'] = 0.7
+    targets = assess(result)
+    assert targets[0].measured and not any(target.met is not None for target in targets)
+    text = report.markdown(result, targets)
+    assert 'nothing is judged' in text and '**no**' not in text and 'others kept 0.70 cores' in text
+
+
+def test_what_others_take_of_the_processor(monkeypatch):
+    """All ticks that are not idle, less our own and our children's processor time."""
+    seconds = machine.os.sysconf('SC_CLK_TCK')
+
+    def moment(clock, user, idle, own):
+        monkeypatch.setattr(machine.time, 'monotonic', lambda: clock)
+        monkeypatch.setattr(machine, '_read', lambda path: 'cpu  {} 0 0 {} {} 0 0 0 0 0\ncpu0 7'.format(
+            user * seconds, idle * seconds, 5 * seconds))
+        monkeypatch.setattr(machine.os, 'times', lambda: (own, 1.0, 2.0, 3.0, clock))
+    moment(100.0, 50, 900, 10.0)
+    company = machine.Company()
+    moment(110.0, 62, 908, 19.0)
+    assert company.cores() == pytest.approx(0.3)
+    moment(110.0, 52, 908, 19.0)        # rounding of ticks
+    assert company.cores() == 0.0
 
 
 def test_targets_of_nothing():
@@ -187,12 +223,14 @@ def test_without_ros_the_node_is_left_out_unless_asked_for(tmp_path, capsys, mon
 
 def test_a_load_that_fails_does_not_take_the_rest_with_it(tmp_path, monkeypatch):
     pytest.importorskip('rclpy')
-    from enet_ros.rigs.benchmark import node
+    from enet_ros.rigs.benchmark import node, rivals
 
     def fails(load, parameters, folder, seconds):
         raise run.InputError('no label')
     monkeypatch.setattr(node, 'measure', fails)
+    monkeypatch.setattr(rivals, 'compare', fails)
     assert run.main(['--node', '--quick', '--output', str(tmp_path)]) == 0
     written = json.loads((tmp_path / 'benchmark.json').read_text())
-    assert written['node'] == [] and len(written['missing']) == len(node.QUICK_LOADS)
+    assert written['node'] == [] and len(written['missing']) == (
+        len(node.QUICK_LOADS) + len(rivals.QUICK_DUELS))
     assert 'no label' in (tmp_path / 'benchmark.md').read_text()
