@@ -14,6 +14,7 @@ EXECUTABLES = {
     'playback_node': ('nodes.entry_points:playback_node', 'a camera made of a recording'),
     'latency_node': ('nodes.entry_points:latency_node', 'record the delay of every frame'),
     'evaluation_node': ('nodes.entry_points:evaluation_node', 'live IoU while a bag replays'),
+    'points_node': ('nodes.entry_points:points_node', 'labels become points in space, for a costmap'),
     'predict': ('tools.predict:main', 'pictures, a video, a bag or a camera become overlays and a page'),
     'evaluate_bag': ('tools.evaluate_bag:main', 'score every frame of a bag'),
     'evaluate_dataset': ('tools.evaluate_dataset:main', 'score a data-set folder'),

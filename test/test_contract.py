@@ -22,7 +22,7 @@ from enet_ros.timing import DROP_REASONS, STAGES, FrameTiming
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = (ROOT / 'docs' / 'contract.md').read_text()
-NODES = ('segmentation', 'playback', 'latency', 'evaluation')
+NODES = ('segmentation', 'playback', 'latency', 'evaluation', 'points')
 OF_ROS = {'/parameter_events', '/rosout', '~/transition_event'}
 
 

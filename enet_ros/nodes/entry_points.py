@@ -36,6 +36,11 @@ evaluation_node: the score of a running segmentation, while a bag or a data set 
 Subscribes `labels` (remap it to the segmentation node's), `ground_truth`, `timing`, and `image` for the
 report; publishes ~/summary (std_msgs/String, JSON, latched) and /diagnostics. Services: ~/save writes the
 result now, ~/reset starts over. Everything is joined by exact header stamp."""),
+    'points_node': _Node('points', 'PointsNode', True, """\
+points_node: labels become points in space, with class and confidence.
+
+Subscribes `labels`, `camera_info` and, by the parameters `geometry` and `min_confidence`, `depth`, `cloud`,
+`confidence`; publishes ~/points, ~/obstacles (sensor_msgs/PointCloud2) and /diagnostics."""),
 }
 
 
@@ -54,3 +59,4 @@ segmentation_node = functools.partial(run, 'segmentation_node')
 playback_node = functools.partial(run, 'playback_node')
 latency_node = functools.partial(run, 'latency_node')
 evaluation_node = functools.partial(run, 'evaluation_node')
+points_node = functools.partial(run, 'points_node')

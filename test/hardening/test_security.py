@@ -13,10 +13,12 @@ rclpy = pytest.importorskip('rclpy')
 
 from enet_ros.rigs.processes import Child  # noqa: E402
 
-NODES = ('segmentation_node', 'latency_node', 'evaluation_node', 'playback_node')
-# Allowed without being there in this test: other transports, what needs vision_msgs, sim time, step pace.
+NODES = ('segmentation_node', 'latency_node', 'evaluation_node', 'playback_node', 'points_node')
+# Allowed without being there in this test: other transports and geometries, what needs vision_msgs or TF, sim
+# time, step pace.
 SOMETIMES = {'/segmentation_node/label_info', '/image/compressed', '/clock', '/segmentation_node/labels',
-             '/segmentation_node/timing', '/labels', '/timing', '/image'}
+             '/segmentation_node/timing', '/labels', '/timing', '/image', '/cloud', '/depth', '/confidence',
+             '/label_info', '/tf', '/tf_static', '/camera_info'}
 SECONDS = 60.0
 
 
@@ -49,6 +51,7 @@ def seen(ros_env: Any, random_weights: Path, tmp_path: Path) -> Iterator[Dict[st
         'segmentation_node': [f'weights:={random_weights}', 'engine:=torch', 'confidence:=true'],
         'latency_node': ['output:={}'.format(tmp_path / 'run'), 'observe_image:=true', 'plot:=false'],
         'evaluation_node': ['report:={}'.format(tmp_path / 'report.html')],      # with pictures
+        'points_node': ['camera_height:=1.5'],
         'playback_node': ['source:=synthetic', 'clock:=true', 'pace:=step', 'wait_for_subscribers:=1000']}
     children = []
     for name in NODES:

@@ -59,7 +59,7 @@ def problem(table: Table, name: str, value: Any) -> Optional[str]:
     least, greatest = parameter.limits
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if number and math.isfinite(value) and least <= value <= greatest and (
-            not value or value >= parameter.least_but_zero):
+            not value or abs(value) >= parameter.least_but_zero):
         return None
     if parameter.least_but_zero:
         return f'{name} is {value!r}; it is 0, or a number from {parameter.least_but_zero:g} to {greatest:g}'

@@ -1,0 +1,1 @@
+"""points_node: labels become points in space."""

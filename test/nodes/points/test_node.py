@@ -1,0 +1,281 @@
+"""points_node as a process of its own, over DDS: where labels come to lie, and when nothing may be said."""
+
+import contextlib
+from typing import Any, Callable, Dict, Iterator, List, Sequence
+
+from diagnostic_msgs.msg import DiagnosticArray
+from harness import Observer, Process, diagnostics, image_message, stamp_ns, values_of, verdict
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
+import numpy as np
+import pytest
+from rclpy.qos import QoSProfile
+from rclpy.time import Time
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
+
+from enet_ros.classes import IGNORE
+from enet_ros.datasets.synthetic import SyntheticStreet
+from enet_ros.points.camera import CameraModel, Ground
+from enet_ros.points.placing import POINT, Placer, Rules
+
+STREET = SyntheticStreet((90, 160), frames=3)
+LABELS = STREET[0].label
+DEPTH, HEIGHT, PITCH = STREET.geometry(0)
+ROAD = STREET.classes.index('Road')
+POSE = [f'camera_height:={HEIGHT}', f'camera_pitch:={PITCH}']
+RULES = Rules.of(STREET.classes, ['Road'], step=2)
+PLACER = Placer(CameraModel(STREET.size, STREET.camera_matrix), RULES, Ground.from_angles(HEIGHT, PITCH, 0.0))
+
+
+def info_message(size: Sequence[int] = STREET.size) -> CameraInfo:
+    matrix = STREET.camera_matrix
+    return CameraInfo(height=size[0], width=size[1], distortion_model='plumb_bob', d=[0.0] * 5,
+                      k=matrix.ravel(), p=np.hstack((matrix, np.zeros((3, 1)))).ravel())
+
+
+def depth_message(depth: np.ndarray, stamp: int, encoding: str = '32FC1') -> Image:
+    values = depth.astype('<f4') if encoding == '32FC1' else np.nan_to_num(depth * 1000).astype('<u2')
+    message = image_message(values.view(np.uint8), stamp, encoding)
+    message.width = depth.shape[1]
+    return message
+
+
+def cloud_message(xyz: np.ndarray, stamp: int, frame_id: str = 'front_camera') -> PointCloud2:
+    fields = [PointField(name=name, offset=4 * axis, datatype=PointField.FLOAT32, count=1)
+              for axis, name in enumerate('xyz')]
+    message = PointCloud2(height=1, width=len(xyz), fields=fields, point_step=12, row_step=12 * len(xyz))
+    message.header.stamp = Time(nanoseconds=stamp).to_msg()
+    message.header.frame_id = frame_id
+    message.data.frombytes(xyz.astype('<f4').tobytes())
+    return message
+
+
+def points_of(message: PointCloud2) -> np.ndarray:
+    """Return a cloud as POINT, after a look at how it says it lies."""
+    assert [(field.name, field.offset, field.datatype, field.count) for field in message.fields] == [
+        ('x', 0, 7, 1), ('y', 4, 7, 1), ('z', 8, 7, 1), ('confidence', 12, 7, 1), ('class_id', 16, 2, 1)]
+    assert message.point_step == 20 and message.row_step == 20 * message.width and not message.is_bigendian
+    assert len(message.data) == message.row_step * message.height
+    return np.frombuffer(message.data, POINT).reshape(message.height, message.width)
+
+
+class Graph:
+    """One node and what surrounds it: topics to send on, clouds that came."""
+
+    def __init__(self, process: Process, observer: Observer, topics: Sequence[str]) -> None:
+        self.process, self.observer = process, observer
+        self.statuses: List[Any] = observer.listen(DiagnosticArray, '/diagnostics')
+        self.points: List[Any] = observer.listen(PointCloud2, '/points_node/points')
+        self.obstacles: List[Any] = observer.listen(PointCloud2, '/points_node/obstacles')
+        kinds = {'camera_info': CameraInfo, 'cloud': PointCloud2}
+        self.topics = {name: observer.node.create_publisher(
+            kinds.get(name, Image), name, QoSProfile(depth=10)) for name in topics}
+        observer.wait(lambda: all(topic.get_subscription_count() for topic in self.topics.values()), 'met')
+        observer.wait(lambda: observer.node.count_publishers('/points_node/points'), 'the node')
+        self._now = 0
+
+    def now(self) -> int:
+        """Return a stamp that is newer than those before."""
+        self._now = max(int(self.observer.node.get_clock().now().nanoseconds), self._now + 1)
+        return self._now
+
+    def send(self, **messages: Any) -> None:
+        for name, message in messages.items():
+            self.topics[name].publish(message)
+
+    def answer(self, stamp: int) -> List[np.ndarray]:
+        """Wait for both clouds of a stamp."""
+        found = []
+        for clouds in (self.points, self.obstacles):
+            def there(clouds: List[Any] = clouds) -> List[Any]:
+                return [cloud for cloud in list(clouds) if stamp_ns(cloud) == stamp]
+            [cloud] = self.observer.wait(there, f'points of {stamp}')
+            assert cloud.header.frame_id == 'front_camera'
+            found.append(points_of(cloud))
+        return found
+
+    def counts(self, name: str, least: int) -> Dict[str, str]:
+        """Wait until the node has counted so many; return all that it counts."""
+        def there() -> Any:
+            status = diagnostics(self.statuses).get('points')
+            values = {} if status is None else values_of(status)
+            return values if int(values.get(name, 0)) >= least else None
+        counted: Dict[str, str] = self.observer.wait(there, f'{least} {name}')
+        waiting = int(counted['frames_in']) - int(counted['frames_placed']) - int(counted['frames_dropped'])
+        assert waiting in (0, 1)
+        return counted
+
+    def dropped(self, reason: str, count: int = 1) -> Dict[str, str]:
+        """Wait until so many frames were dropped for a reason; return the node's counts."""
+        return self.counts('dropped_by.' + reason, count)
+
+
+@contextlib.contextmanager
+def graph(domain: int, parameters: Sequence[str], topics: Sequence[str] = ()) -> Iterator[Graph]:
+    """Run a node with a camera_info that it has heard."""
+    with Process('points_node', domain, [*parameters, 'step:=2']) as process, Observer(domain) as observer:
+        process.wait_for('activated')
+        yield Graph(process, observer, ('labels', 'camera_info', *topics))
+        assert process.interrupt() == 0
+        assert 'Traceback' not in process.said
+
+
+@pytest.fixture(scope='module')
+def flat(new_domain: Callable[[], int]) -> Iterator[Graph]:
+    """Run a node on the flat ground; it has placed one frame."""
+    with graph(new_domain(), POSE + ['max_age:=10.0']) as made:
+        stamp = made.now()
+        made.send(labels=image_message(LABELS, stamp))
+        made.dropped('refused')
+        made.process.wait_for('not placed: no camera_info yet on /camera_info')
+        while not made.points:      # camera_info and labels may overtake each other
+            made.send(camera_info=info_message(), labels=image_message(LABELS, made.now()))
+            with contextlib.suppress(AssertionError):
+                made.observer.wait(lambda: made.points, timeout=1.0)
+        yield made
+
+
+def test_labels_lie_where_the_library_places_them(flat: Graph) -> None:
+    stamp = flat.now()
+    flat.send(labels=image_message(LABELS, stamp, padding=3))
+    points, obstacles = flat.answer(stamp)
+    expected = PLACER.from_ground(LABELS, None)
+    for name in POINT.names:
+        np.testing.assert_allclose(points[name], expected.points[name], rtol=1e-6)
+        np.testing.assert_allclose(obstacles[0][name], expected.obstacles[name], rtol=1e-6)
+    assert np.isnan(points['confidence']).all()
+    placed = np.isfinite(points['z'])
+    assert placed.sum() > 500 and (points['class_id'][~placed] == IGNORE).all()
+    assert not flat.points[-1].is_dense and flat.obstacles[-1].is_dense
+    flat.observer.wait(lambda: 'points in the last frame' in verdict(flat.statuses, 'points'), 'health')
+
+
+def test_void_stale_late_and_wrong_labels_say_nothing(flat: Graph) -> None:
+    """What is dropped is counted and told, and no cloud of it is heard."""
+    spent = flat.now()
+    flat.send(labels=image_message(LABELS, spent))
+    flat.answer(spent)
+    void = flat.now()
+    flat.send(labels=image_message(np.full_like(LABELS, IGNORE), void))
+    flat.dropped('unknown')
+    flat.send(labels=image_message(LABELS, spent))
+    flat.dropped('late')
+    for count, offset in enumerate((-30, 30), 1):
+        flat.send(labels=image_message(LABELS, flat.now() + offset * 10 ** 9))
+        flat.dropped('stale', count)
+    before = int(flat.dropped('refused')['dropped_by.refused'])
+    for count, (pixels, step, told) in enumerate((
+            (LABELS[:45], 160, 'labels: 160x45 pixels, but camera_info is of 160x90'),
+            (np.dstack([LABELS] * 3), 480, "labels: its encoding is 'rgb8', not mono8 or 8UC1"),
+            (LABELS, 3, 'step is 3 bytes'), (LABELS, 16000, 'but 90 rows of step 16000')), 1):
+        message = image_message(pixels, flat.now())
+        message.step = step
+        flat.send(labels=message)
+        flat.dropped('refused', before + count)
+        flat.process.wait_for('not placed: .*' + told)
+    last = flat.now()
+    flat.send(labels=image_message(LABELS, last))
+    flat.answer(last)
+    heard = {stamp_ns(cloud) for cloud in flat.points + flat.obstacles}
+    assert void not in heard and max(heard) == last and min(heard) > last - 200 * 10 ** 9
+    assert sum(stamp_ns(cloud) == spent for cloud in flat.points) == 1
+
+
+def test_a_blind_node_says_so(flat: Graph) -> None:
+    """Two seconds without a known frame are an error, with the reason; one good frame mends it."""
+    def blind() -> bool:
+        flat.send(labels=image_message(np.full_like(LABELS, IGNORE), flat.now()))
+        return 'nothing that the labels show is known' in verdict(flat.statuses, 'points')
+    flat.observer.wait(blind, 'blindness')
+    status = diagnostics(flat.statuses)['points']
+    assert status.level == b'\x02' and status.message.startswith('blind for')
+    flat.send(labels=image_message(LABELS, flat.now()))
+    flat.observer.wait(lambda: diagnostics(flat.statuses)['points'].level == b'\x00', 'sight')
+
+
+def test_deactivated_it_neither_listens_nor_speaks(flat: Graph) -> None:
+    def change(transition: int) -> bool:
+        request = ChangeState.Request(transition=Transition(id=transition))
+        return bool(flat.observer.call(ChangeState, '/points_node/change_state', request).success)
+    assert change(Transition.TRANSITION_DEACTIVATE)
+    flat.observer.wait(lambda: not flat.topics['labels'].get_subscription_count(), 'the end of listening')
+    flat.observer.wait(lambda: verdict(flat.statuses, 'points') == 'not active', 'its state')
+    assert change(Transition.TRANSITION_CLEANUP) and change(Transition.TRANSITION_CONFIGURE)
+    assert not change(Transition.TRANSITION_CONFIGURE)
+    assert change(Transition.TRANSITION_ACTIVATE)
+    flat.observer.wait(lambda: flat.topics['labels'].get_subscription_count(), 'listening')
+    del flat.points[:]
+    while not flat.points:
+        flat.send(camera_info=info_message(), labels=image_message(LABELS, flat.now()))
+        with contextlib.suppress(AssertionError):
+            flat.observer.wait(lambda: flat.points, timeout=1.0)
+
+
+def test_depth_and_confidence_are_waited_for_by_stamp(domain_id: int) -> None:
+    confidence = np.where(np.arange(160) < 80, 255, 60).astype(np.uint8) * np.ones((90, 1), np.uint8)
+    with graph(domain_id, POSE + ['geometry:=depth', 'min_confidence:=0.5', 'max_age:=10.0'],
+               ('depth', 'confidence')) as made:
+        made.send(camera_info=info_message())
+        for encoding in ('32FC1', '16UC1'):
+            stamp = made.now()
+            made.send(labels=image_message(LABELS, stamp),
+                      depth=depth_message(DEPTH, stamp + 10 ** 7, encoding))
+            made.send(confidence=image_message(confidence, stamp))
+            points, obstacles = made.answer(stamp)
+            seen = np.isfinite(points['z'])
+            right = np.arange(80) >= 40
+            assert (points['class_id'][:, right] == IGNORE).all(), 'the network is not sure'
+            assert np.allclose(points['confidence'][:, ~right][seen[:, ~right]], 1.0)
+            assert np.allclose(points['confidence'][:, right][seen[:, right]], 60 / 255)
+            assert (points['class_id'][:, ~right] == ROAD).sum() > 100
+            assert len(obstacles[0]) == (seen & (points['class_id'] != ROAD)).sum()
+        lonely = made.now()
+        made.send(labels=image_message(LABELS, lonely), confidence=image_message(confidence, lonely))
+        made.send(depth=depth_message(DEPTH, lonely + 10 ** 8))     # beyond sync_tolerance
+        made.counts('frames_in', 3)     # else newer labels would supersede them unseen
+        following = made.now()
+        made.send(labels=image_message(LABELS, following), depth=depth_message(DEPTH, following))
+        made.dropped('unmatched')
+        made.send(confidence=image_message(confidence, following))
+        made.answer(following)
+        odd = made.now()
+        made.send(labels=image_message(LABELS, odd), depth=image_message(LABELS, odd),
+                  confidence=image_message(confidence, odd))
+        made.process.wait_for("a depth image's encoding is 16UC1 or 32FC1, not 'mono8'")
+        assert {stamp_ns(cloud) for cloud in made.points}.isdisjoint({lonely, odd})
+
+
+def test_a_cloud_gets_the_labels_of_the_pixels_that_see_it(domain_id: int) -> None:
+    rays = np.dstack((PLACER.camera.rays, np.ones(STREET.size, np.float32)))
+    xyz = (rays * DEPTH[..., None])[::3, ::3].reshape(-1, 3)
+    with graph(domain_id, POSE + ['geometry:=cloud', 'max_age:=10.0'], ('cloud',)) as made:
+        made.send(camera_info=info_message())
+        stamp = made.now()
+        made.send(cloud=cloud_message(xyz, stamp), labels=image_message(LABELS, stamp))
+        points, obstacles = made.answer(stamp)
+        expected = PLACER.from_cloud(LABELS, xyz, None)
+        assert points.shape == expected.points.shape and len(obstacles[0]) == len(expected.obstacles)
+        np.testing.assert_array_equal(points['class_id'], expected.points['class_id'])
+        elsewhere = made.now()
+        made.send(cloud=cloud_message(xyz, elsewhere, 'lidar'), labels=image_message(LABELS, elsewhere))
+        made.dropped('refused')
+        made.process.wait_for('not placed: (no transform from lidar|tf2_ros is not installed)')
+        broken = made.now() + 10 ** 8       # beyond sync_tolerance of the one before
+        message = cloud_message(xyz, broken)
+        message.width += 1
+        made.send(cloud=message, labels=image_message(LABELS, broken))
+        made.process.wait_for(r'not placed: cloud: \d+ bytes do not hold')
+        assert not {elsewhere, broken} & {stamp_ns(cloud) for cloud in made.points}
+
+
+@pytest.mark.parametrize('parameters, told', [
+    ([], "geometry 'ground' needs the camera's pose: set camera_height"),
+    (['camera_height:=1.5', 'ground_classes:=[floor]'], "ground_classes: camvid has no class 'floor'"),
+    (['camera_height:=1.5', 'classes:=/nowhere.yaml'], '/nowhere.yaml'),
+    (['camera_height:=1.5', 'min_range:=9.0', 'max_range:=5.0'], 'min_range 9 is not below max_range 5'),
+    (['geometry:=lidar'], "geometry is 'lidar'; it is one of: ground, depth, cloud")])
+def test_bad_parameters_end_it_with_one_line(domain_id: int, parameters: List[str], told: str) -> None:
+    with Process('points_node', domain_id, parameters) as process:
+        assert process.ends() == 2
+        [line] = [line for line in process.said.splitlines() if 'error' in line]
+        assert line.startswith('error: ') and told in line
