@@ -7,6 +7,7 @@ from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch_ros.actions import Node
 
+from enet_ros.errors import InputError
 from enet_ros.nodes.common import launching
 from enet_ros.resources import find
 
@@ -42,6 +43,14 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         'source', default_value='none',
         description='play this as the camera: none, a bag, a folder, a video, or synthetic'),
+    DeclareLaunchArgument(
+        'points', default_value='none', choices=['none', 'ground', 'depth', 'cloud'],
+        description='place the labels in space, by the flat ground, a depth image or a point cloud'),
+    DeclareLaunchArgument(
+        'points_topic', default_value='', description='topic of the depth image or cloud that places labels'),
+    DeclareLaunchArgument(
+        'camera_height', default_value='',
+        description='metres of the camera above the ground; empty: as params_file says'),
     DeclareLaunchArgument('rate', default_value='', description="images a second; empty: the source's own"),
     DeclareLaunchArgument(
         'record_latency', default_value='false',
@@ -81,6 +90,8 @@ def nodes(context: LaunchContext) -> List[Any]:
         rate = launching.number(context, 'rate', 0.0, 1000.0)
         for index, camera in enumerate(cameras or [None]):
             started += player(context, node, files, common, index, camera, rate or 0.0)
+    if given('points') != 'none':
+        started += placing(context, node, files, common, cameras)
     if given('record_latency') not in ('', 'false'):
         recording = dict(common, cameras=cameras or [''])
         if given('record_latency') != 'true':
@@ -95,6 +106,26 @@ def nodes(context: LaunchContext) -> List[Any]:
             arguments=['-d', launching.rviz_layout(cameras)], parameters=[common],
             remappings=launching.rviz_topics(given('namespace'), cameras)))
     return started
+
+
+def placing(context: LaunchContext, node: Any, files: List[str], common: Dict[str, Any],
+            cameras: List[str]) -> List[Any]:
+    """Return the points_node, which comes back after a crash."""
+    given = functools.partial(launching.given, context)
+    chosen = dict(common, geometry=given('points'), autostart=given('autostart') == 'true')
+    height = launching.number(context, 'camera_height', 0.0, 100.0)
+    if height is not None:
+        chosen['camera_height'] = height
+    if cameras:
+        raise InputError('points: a points_node places the labels of one camera; start one for each')
+    if given('points') != 'ground' and not given('points_topic'):
+        raise InputError(f"points_topic is empty; give the topic of the {given('points')}")
+    remaps = [(name, 'segmentation_node/' + name) for name in ('labels', 'label_info', 'confidence')]
+    remaps += [('camera_info', launching.beside(given('image'), 'camera_info'))]
+    remaps += [(given('points'), given('points_topic'))] if given('points_topic') else []
+    return launching.respawned(lambda: node(
+        executable='points_node', name='points_node', parameters=files + [chosen], remappings=remaps),
+        'points_node')
 
 
 def player(context: LaunchContext, node: Any, files: List[str], common: Dict[str, Any], index: int,

@@ -10,7 +10,7 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent.parent
 FILES = {name: ROOT / 'launch' / (name + '.launch.py') for name in ('segment', 'evaluate')}
 CHOICES = {'engine', 'image_transport', 'rviz', 'use_sim_time', 'pace', 'autostart',
-           'confidence'}
+           'confidence', 'points'}
 
 
 def calls(name: str, function: str) -> List[ast.Call]:
@@ -76,7 +76,26 @@ def test_parameters_are_the_nodes_own() -> None:
 
 def test_the_parameter_file_lists_all_parameters() -> None:
     pytest.importorskip('rclpy')
-    from enet_ros.nodes.segmentation.parameters import PARAMETERS
+    from enet_ros.nodes.points.parameters import PARAMETERS as POINTS
+    from enet_ros.nodes.segmentation.parameters import PARAMETERS as SEGMENTATION
     parameters = yaml.safe_load((ROOT / 'config' / 'enet.yaml').read_text())
-    assert {name: parameter.default for name, parameter in PARAMETERS.items()} == \
-        parameters['/**/segmentation_node']['ros__parameters']
+    for node, table in (('segmentation_node', SEGMENTATION), ('points_node', POINTS)):
+        assert {name: parameter.default for name, parameter in table.items()} == \
+            parameters['/**/' + node]['ros__parameters']
+
+
+def test_the_costmap_example_marks_and_does_not_clear_by_what_there_is() -> None:
+    pytest.importorskip('rclpy')
+    from enet_ros.nodes.common.parameters import problem
+    from enet_ros.nodes.points.parameters import PARAMETERS
+    example = yaml.safe_load((ROOT / 'config' / 'nav2_costmap.yaml').read_text())
+    chosen = example['/**/points_node']['ros__parameters']
+    assert set(chosen) <= set(PARAMETERS)
+    assert not any(problem(PARAMETERS, name, value) for name, value in chosen.items())
+    layer = example['local_costmap']['local_costmap']['ros__parameters']['obstacle_layer']
+    camera = layer['camera']
+    assert camera['topic'] == '/points_node/obstacles' and camera['data_type'] == 'PointCloud2'
+    assert camera['marking'] is True and camera['clearing'] is False
+    assert camera['expected_update_rate'] > chosen['max_age']
+    assert camera['obstacle_max_range'] <= chosen['max_range']
+    assert max(camera['min_obstacle_height'], layer['min_obstacle_height']) < 0 < camera['max_obstacle_height']
