@@ -34,7 +34,7 @@ def info_message(size: Sequence[int] = STREET.size) -> CameraInfo:
 
 
 def depth_message(depth: np.ndarray, stamp: int, encoding: str = '32FC1') -> Image:
-    values = depth.astype('<f4') if encoding == '32FC1' else np.nan_to_num(depth * 1000).astype('<u2')
+    values = depth.astype('<f4') if encoding == '32FC1' else np.clip(depth * 1000, 0, 65535).astype('<u2')
     message = image_message(values.view(np.uint8), stamp, encoding)
     message.width = depth.shape[1]
     return message
@@ -75,8 +75,8 @@ class Graph:
         self._now = 0
 
     def now(self) -> int:
-        """Return a stamp that is newer than those before."""
-        self._now = max(int(self.observer.node.get_clock().now().nanoseconds), self._now + 1)
+        """Return a stamp more than sync_tolerance newer than those before."""
+        self._now = max(int(self.observer.node.get_clock().now().nanoseconds), self._now + 5 * 10 ** 7)
         return self._now
 
     def send(self, **messages: Any) -> None:
@@ -231,7 +231,7 @@ def test_depth_and_confidence_are_waited_for_by_stamp(domain_id: int) -> None:
             assert len(obstacles[0]) == (seen & (points['class_id'] != ROAD)).sum()
         lonely = made.now()
         made.send(labels=image_message(LABELS, lonely), confidence=image_message(confidence, lonely))
-        made.send(depth=depth_message(DEPTH, lonely + 10 ** 8))     # beyond sync_tolerance
+        made.send(depth=depth_message(DEPTH, lonely + 25 * 10 ** 6))    # beyond sync_tolerance
         made.counts('frames_in', 3)     # else newer labels would supersede them unseen
         following = made.now()
         made.send(labels=image_message(LABELS, following), depth=depth_message(DEPTH, following))
@@ -260,7 +260,7 @@ def test_a_cloud_gets_the_labels_of_the_pixels_that_see_it(domain_id: int) -> No
         made.send(cloud=cloud_message(xyz, elsewhere, 'lidar'), labels=image_message(LABELS, elsewhere))
         made.dropped('refused')
         made.process.wait_for('not placed: (no transform from lidar|tf2_ros is not installed)')
-        broken = made.now() + 10 ** 8       # beyond sync_tolerance of the one before
+        broken = made.now()
         message = cloud_message(xyz, broken)
         message.width += 1
         made.send(cloud=message, labels=image_message(LABELS, broken))
