@@ -98,4 +98,5 @@ def test_the_costmap_example_marks_and_does_not_clear_by_what_there_is() -> None
     assert camera['marking'] is True and camera['clearing'] is False
     assert camera['expected_update_rate'] > chosen['max_age']
     assert camera['obstacle_max_range'] <= chosen['max_range']
-    assert max(camera['min_obstacle_height'], layer['min_obstacle_height']) < 0 < camera['max_obstacle_height']
+    assert max(camera['min_obstacle_height'], layer['min_obstacle_height']) < 0
+    assert camera['max_obstacle_height'] > 0

@@ -17,8 +17,8 @@ EXCEPTIONS = {'.ci/run': '../sha' + 'red/data/camvid'}
 DISTRIBUTIONS = {'cv2': 'opencv-python-headless', 'yaml': 'pyyaml', 'hdrh': 'hdrhistogram',
                  'PIL': 'matplotlib', 'catkin_pkg': 'colcon-ros', 'backports': 'backports-zstd'}
 # What only a ROS installation or a Jetson has; the code looks before it uses them.
-ROBOT_ONLY = {'ament_index_python', 'cv_bridge', 'launch', 'launch_ros', 'launch_testing', 'rosbag2_py', 'tf2_ros',
-              'tensorrt', 'torch2trt', 'vision_msgs'}
+ROBOT_ONLY = {'ament_index_python', 'cv_bridge', 'launch', 'launch_ros', 'launch_testing', 'rosbag2_py',
+              'tf2_ros', 'tensorrt', 'torch2trt', 'vision_msgs'}
 
 
 def requirement_names() -> Set[str]:
