@@ -7,7 +7,7 @@ from setuptools import find_packages, setup
 
 NAME = 'enet_ros'
 # What only some engines and jobs use; `make` pins the same files.
-EXTRAS = ('bags', 'cluster', 'openvino', 'predict', 'report', 'ros', 'torch', 'train', 'workstation')
+EXTRAS = ('bags', 'cluster', 'openvino', 'predict', 'report', 'ros', 'sun', 'torch', 'train', 'workstation')
 # The source tree, also where colcon --symlink-install runs a link to this file.
 HERE = Path(__file__).resolve().parent
 

@@ -20,6 +20,7 @@ LIBRARIES: Mapping[str, Library] = {
     'av': Library('av'),
     'backports': Library('backports-zstd'),
     'distributed': Library('distributed'),
+    'h5py': Library('h5py'),
     'hdrh': Library('hdrhistogram'),
     'jinja2': Library('jinja2', 'python3-jinja2'),
     'lz4': Library('lz4'),
@@ -27,6 +28,7 @@ LIBRARIES: Mapping[str, Library] = {
     'openvino': Library('openvino'),
     'psutil': Library('psutil', 'python3-psutil'),
     'rosbags': Library('rosbags'),
+    'scipy': Library('scipy'),
     'torch': Library('torch'),
     'tqdm': Library('tqdm', 'python3-tqdm'),
 }

@@ -12,7 +12,7 @@ from .synthetic import SyntheticStreet
 __all__ = ['Dataset', 'Sample', 'SyntheticStreet', 'open_dataset']
 
 LAYOUTS = ('segnet', 'official', 'kaggle', 'fastai', 'cityscapes', 'cityscapes-video', 'folders', 'tarballs',
-           'folder', 'images')
+           'original', 'folder', 'images')
 
 
 def open_dataset(path: Union[str, Path], split: Optional[str] = None, layout: Optional[str] = None,
@@ -20,7 +20,7 @@ def open_dataset(path: Union[str, Path], split: Optional[str] = None, layout: Op
     """Open a data-set folder; what it is shows in the folder itself, unless `layout` says it.
 
     CamVid (segnet, official, kaggle, fastai), Cityscapes (cityscapes,
-    cityscapes-video), SUN RGB-D (folders, tarballs),
+    cityscapes-video), SUN RGB-D (folders, tarballs, original),
     a user's own images and masks (folder; `classes` or the folder's classes.yaml name the classes) and
     images without annotation (images). The name 'synthetic' is the synthetic street. Raises
     InputError, in one line, for a folder that is none of them and for what is wrong inside.
@@ -35,6 +35,8 @@ def open_dataset(path: Union[str, Path], split: Optional[str] = None, layout: Op
         return camvid.CamVid(root, split, layout)
     if layout in ('cityscapes', 'cityscapes-video'):
         return cityscapes.Cityscapes(root, split, layout == 'cityscapes-video')
+    if layout == 'original':
+        return sun_rgbd.Original(root, split)
     if layout in ('folders', 'tarballs'):
         return sun_rgbd.SunRGBD(root, split, layout)
     if layout in ('folder', 'images'):

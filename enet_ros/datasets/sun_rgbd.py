@@ -1,6 +1,6 @@
-"""SUN RGB-D (Song et al., 2015) with its 37 classes, in the two layouts that people have."""
+"""SUN RGB-D (Song et al., 2015) with its 37 classes, in the three layouts that people have."""
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 import re
 from typing import List, Optional, Tuple
 
@@ -8,11 +8,16 @@ import numpy as np
 
 from ..classes import IGNORE, ClassTable
 from ..errors import InputError
+from ..libraries import need
+from ..picture_files import MAX_SIDE
 from . import files
 from .files import Frame
+from .sample import Sample
 
 SPLITS = ('train', 'test')
 _LABEL_FOLDERS = ('sunrgbd_train_test_labels', 'sunrgbd_labels', 'train_test_labels', 'labels')
+_META, _SEGMENTS, _SPLIT = (Path('SUNRGBDtoolbox') / name for name in (
+    'Metadata/SUNRGBDMeta.mat', 'Metadata/SUNRGBD2Dseg.mat', 'traintestSUNRGBD/allsplit.mat'))
 _TEST_FRAMES = 5050     # in the joint label folder frames 1..5050 are test, 5051..10335 train
 
 
@@ -42,9 +47,64 @@ class SunRGBD(files.FileDataset):
         return files.indices(path, self.classes.id_table(), known), None
 
 
+class Original(SunRGBD):
+    """The authors' own tree: `SUNRGBD/` with the images, and `SUNRGBDtoolbox/` with its MATLAB files.
+
+    `SUNRGBDMeta.mat` lists the frames, `allsplit.mat` their split, and `SUNRGBD2Dseg.mat` (HDF5) holds the
+    labels in the same order. A frame is named by its folder. Needs SciPy and h5py.
+    """
+
+    def __init__(self, root: Path, split: Optional[str] = None) -> None:
+        need('the original SUN RGB-D', ['scipy', 'h5py'])
+        from scipy.io import loadmat
+        self.classes, self.split = ClassTable.load('sun_rgbd'), split
+        files.check_split(split, SPLITS, root)
+        self._frames, self._rows = [], []
+        try:
+            wanted = loadmat(str(root / _SPLIT), squeeze_me=True)
+            place_of = {_inside(path): name for name in ([split] if split else SPLITS)
+                        for path in np.atleast_1d(wanted[f'all{name}']).tolist()}
+            frames = loadmat(str(root / _META), squeeze_me=True, struct_as_record=False)['SUNRGBDMeta']
+            for row, frame in enumerate(np.atleast_1d(frames)):
+                folder = _inside(frame.sequenceName)
+                if folder in place_of:
+                    self._rows.append(row)
+                    image = root / 'SUNRGBD' / folder / 'image' / Path(str(frame.rgbname)).name
+                    name = place_of[folder] + '-' + folder.replace('/', '_')
+                    self._frames.append(Frame(name, image, root / _SEGMENTS))
+        except Exception as error:      # SciPy's reader fails in many ways
+            raise InputError(f'{root}: its SUNRGBDtoolbox cannot be read: {error!r}') from None
+
+    def annotation(self, index: int) -> Sample:
+        """Return a sample without its image."""
+        import h5py
+        frame = self._frames[index]
+        try:
+            with h5py.File(str(frame.label), 'r') as file:
+                stored = file[file['SUNRGBD2Dseg']['seglabel'][self._rows[index]][0]]
+                if stored.ndim != 2 or max(stored.shape) > MAX_SIDE:
+                    raise ValueError(f'labels of shape {stored.shape}')
+                values = np.array(stored).T     # MATLAB counts columns first
+        except (KeyError, TypeError, ValueError, OSError, IndexError, AttributeError) as error:
+            raise InputError(f'{frame.label}: no labels of {frame.name}: {error}') from None
+        if values.size and not 0 <= values.min() <= values.max() <= len(self.classes):
+            raise InputError(f'{frame.label}: {frame.name} has values beyond 0 to {len(self.classes)}')
+        return Sample(frame.name, None, self.classes.id_table()[values.astype(np.uint8)])
+
+
+def _inside(path: str) -> str:
+    """Return a frame's folder below SUNRGBD, whatever the authors' disk is called; ValueError."""
+    folder = PurePosixPath(str(path).rpartition('SUNRGBD/')[2])
+    if folder.is_absolute() or '..' in folder.parts or not folder.parts:
+        raise ValueError(f'{path} names no folder of the data set')
+    return str(folder)
+
+
 def recognise(root: Path) -> Optional[str]:
     """Return the layout of a SUN RGB-D folder, None where it is none."""
     root = Path(root)
+    if (root / _META).is_file():
+        return 'original'
     if (root / 'label37').is_dir() and (root / 'image').is_dir():
         return 'folders'
     if any((root / f'SUNRGBD-{split}_images').is_dir() for split in SPLITS):

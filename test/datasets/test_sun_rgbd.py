@@ -1,6 +1,7 @@
 """SUN RGB-D: both layouts, and which label belongs to which image."""
 
 from pathlib import Path
+import pickle
 
 import numpy as np
 import pytest
@@ -31,6 +32,54 @@ def test_tarballs_number_test_before_train(absolute: bool, tmp_path: Path) -> No
         assert len(dataset) == 2
         assert all((sample.label[0] == marked).all() for sample in dataset)
         assert dataset[0].label[1].tolist() == [255] + list(range(37))
+
+
+@pytest.fixture
+def original(tmp_path: Path) -> Path:
+    """Write the authors' form: MATLAB structs and cells, labels column by column behind references."""
+    h5py, io = pytest.importorskip('h5py'), pytest.importorskip('scipy.io')
+    folders = ['kv1/NYUdata/NYU0001', 'kv2/align_kv2/2014-12-18', 'xtion/sun3ddata/brown/img_7']
+    (tmp_path / 'SUNRGBDtoolbox/Metadata').mkdir(parents=True)
+    (tmp_path / 'SUNRGBDtoolbox/traintestSUNRGBD').mkdir()
+    meta = np.zeros((1, 3), [('sequenceName', object), ('rgbname', object), ('K', object)])
+    for index, folder in enumerate(folders):
+        meta[0, index] = f'SUNRGBD/{folder}', f'{index}.jpg', np.eye(3)
+        trees.write(tmp_path / 'SUNRGBD' / folder / f'image/{index}.jpg', trees.photo(6, 38))
+    io.savemat(tmp_path / 'SUNRGBDtoolbox/Metadata/SUNRGBDMeta.mat', {'SUNRGBDMeta': meta})
+    cells = {f'all{split}': np.array([[f'/n/fs/sun3d/data/SUNRGBD/{folders[i]}' for i in own]], object)
+             for split, own in (('train', [0, 2]), ('test', [1]))}
+    io.savemat(tmp_path / 'SUNRGBDtoolbox/traintestSUNRGBD/allsplit.mat', cells)
+    with h5py.File(tmp_path / 'SUNRGBDtoolbox/Metadata/SUNRGBD2Dseg.mat', 'w') as file:
+        labels = file.create_dataset('SUNRGBD2Dseg/seglabel', (3, 1), h5py.ref_dtype)
+        for index in range(3):
+            values = np.arange(38, dtype=np.uint8)[None].repeat(6, 0)
+            values[0] = index + 1
+            labels[index, 0] = file.create_dataset(f'#refs#/{index}', data=values.T).ref
+    return tmp_path
+
+
+def test_original_tree(original: Path) -> None:
+    """Frames of a split in the toolbox's order, each with its own labels and picture."""
+    for split, marked in (('train', [0, 2]), ('test', [1])):
+        dataset = open_dataset(original, split)
+        assert [sample.label[0].tolist() for sample in dataset] == [[mark] * 38 for mark in marked]
+        assert dataset[0].label[1].tolist() == [255] + list(range(37))
+        assert dataset[0].image.shape == (6, 38, 3)
+    assert open_dataset(original, 'test').names() == ['test-kv2_align_kv2_2014-12-18']
+    assert len(open_dataset(original)) == 3 and len(pickle.loads(pickle.dumps(dataset))) == 1
+    next(original.rglob('1.jpg')).unlink()
+    with pytest.raises(InputError, match='1.jpg'):
+        dataset[0]
+
+
+@pytest.mark.parametrize('name', ['Metadata/SUNRGBDMeta.mat', 'Metadata/SUNRGBD2Dseg.mat',
+                                  'traintestSUNRGBD/allsplit.mat'])
+def test_damaged_toolbox(name: str, original: Path) -> None:
+    path = original / 'SUNRGBDtoolbox' / name
+    for data in (b'', b'no MATLAB', path.read_bytes()[:300]):
+        path.write_bytes(data)
+        with pytest.raises(InputError):
+            open_dataset(original, 'test')[0]
 
 
 def test_wrong_trees(tmp_path: Path) -> None:
