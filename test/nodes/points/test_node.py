@@ -1,15 +1,18 @@
 """points_node as a process of its own, over DDS: where labels come to lie, and when nothing may be said."""
 
 import contextlib
-from typing import Any, Callable, Dict, Iterator, List, Sequence
+import os
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
 
 from diagnostic_msgs.msg import DiagnosticArray
-from harness import Observer, Process, diagnostics, image_message, stamp_ns, values_of, verdict
+from geometry_msgs.msg import TransformStamped
+from harness import Observer, Process, diagnostics, environment, image_message, stamp_ns, values_of, verdict
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 import numpy as np
 import pytest
-from rclpy.qos import QoSProfile
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
 
@@ -111,9 +114,11 @@ class Graph:
 
 
 @contextlib.contextmanager
-def graph(domain: int, parameters: Sequence[str], topics: Sequence[str] = ()) -> Iterator[Graph]:
+def graph(domain: int, parameters: Sequence[str], topics: Sequence[str] = (),
+          env: Optional[Dict[str, str]] = None) -> Iterator[Graph]:
     """Run a node with a camera_info that it has heard."""
-    with Process('points_node', domain, [*parameters, 'step:=2']) as process, Observer(domain) as observer:
+    with Process('points_node', domain, [*parameters, 'step:=2'], env=env) as process, \
+            Observer(domain) as observer:
         process.wait_for('activated')
         yield Graph(process, observer, ('labels', 'camera_info', *topics))
         assert process.interrupt() == 0
@@ -279,3 +284,52 @@ def test_bad_parameters_end_it_with_one_line(domain_id: int, parameters: List[st
         assert process.ends() == 2
         [line] = [line for line in process.said.splitlines() if 'error' in line]
         assert line.startswith('error: ') and told in line
+
+
+def transform(parent: str, child: str, rotation: np.ndarray, shift: Sequence[float]) -> TransformStamped:
+    """Return where the child's axes and origin are in the parent."""
+    made = TransformStamped(child_frame_id=child)
+    made.header.frame_id = parent
+    w = np.sqrt(max(1 + np.trace(rotation), 1e-9)) / 2
+    turn = made.transform.rotation
+    turn.w = float(w)
+    turn.x, turn.y, turn.z = (float(value) for value in (
+        (rotation[2, 1] - rotation[1, 2]) / (4 * w), (rotation[0, 2] - rotation[2, 0]) / (4 * w),
+        (rotation[1, 0] - rotation[0, 1]) / (4 * w)))
+    made.transform.translation.x, made.transform.translation.y, made.transform.translation.z = shift
+    return made
+
+
+def test_tf_tells_the_pose_and_moves_the_cloud(domain_id: int) -> None:
+    """The camera hangs pitched above base, the scanner is turned: both meet in the camera's frame."""
+    env = environment(domain_id)
+    env['PYTHONPATH'] += os.pathsep + str(Path(__file__).resolve().parent / 'tf2_double')
+    rays = np.dstack((PLACER.camera.rays, np.ones(STREET.size, np.float32)))
+    xyz = (rays * DEPTH[..., None])[::3, ::3].reshape(-1, 3)
+    xyz = xyz[np.isfinite(xyz).all(1)]
+    cosine, sine = np.cos(0.4), np.sin(0.4)
+    scanner = np.array([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1]])  # its axes in the camera's frame
+    body = np.array([[np.cos(PITCH), 0, np.sin(PITCH)], [0, 1, 0], [-np.sin(PITCH), 0, np.cos(PITCH)]])
+    optical = body @ np.array([[0, 0, 1], [-1, 0, 0], [0, -1, 0]])
+    parameters = ['geometry:=cloud', 'ground_frame:=base', 'max_age:=10.0']
+    with graph(domain_id, parameters, ('cloud',), env) as made:
+        made.send(camera_info=info_message())
+        made.send(cloud=cloud_message(xyz, made.now()), labels=image_message(LABELS, made._now))
+        made.process.wait_for('not placed: .*no transform from front_camera to base: .*does not exist')
+        tf = made.observer.node.create_publisher(TransformStamped, '/tf_double', QoSProfile(
+            depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL))
+        tf.publish(transform('base', 'front_camera', optical, (1.0, 0.2, HEIGHT)))
+        tf.publish(transform('front_camera', 'lidar', scanner, (0.1, -0.5, 0.3)))
+        seen = ((xyz - (0.1, -0.5, 0.3)) @ scanner).astype(np.float32)      # as the scanner has it
+
+        def placed() -> bool:
+            stamp = made.now()
+            made.send(cloud=cloud_message(seen, stamp, 'lidar'), labels=image_message(LABELS, stamp))
+            return bool(made.points)
+        made.observer.wait(placed, 'points')
+        expected = PLACER.from_cloud(LABELS, xyz, None).points
+        found = points_of(made.points[0])
+        assert abs(found.shape[1] - expected.shape[1]) <= 3 and (found['class_id'] == ROAD).sum() > 100
+        if found.shape == expected.shape:
+            np.testing.assert_allclose(found['z'], expected['z'], atol=1e-3)
+            assert (found['class_id'] == expected['class_id']).mean() > 0.99
