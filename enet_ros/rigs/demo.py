@@ -1,7 +1,6 @@
 """The whole system on this machine: camera, segmentation, delays and scores, each a process, over DDS."""
 
 import argparse
-import json
 import os
 from pathlib import Path
 import shlex
@@ -14,9 +13,9 @@ import cv2
 from .. import cli, weights
 from ..classes import ClassTable
 from ..errors import InputError
-from ..json_files import write_json
+from ..json_files import read_json, write_json
 from ..sources import Source, open_source
-from .processes import Processes, isolate
+from .processes import Processes, isolate, ros_arguments
 
 SYNTHETIC = 'synthetic'
 PLAYBACK, SEGMENTATION = 'playback_node', 'segmentation_node'
@@ -138,16 +137,6 @@ def playback(options: argparse.Namespace) -> Dict[str, Any]:
             'wait_for_subscribers': 2, 'wait_for_truth_subscribers': int(options.truth is not None)}
 
 
-def ros_arguments(parameters: Dict[str, Any], remaps: Optional[Dict[str, str]] = None) -> List[str]:
-    """Return parameters and remaps as a node's command line has them."""
-    words = ['--ros-args']
-    for name, value in parameters.items():
-        words += ['-p', f'{name}:={json.dumps(value)}']
-    for name, target in (remaps or {}).items():
-        words += ['-r', f'{name}:={target}']
-    return words
-
-
 def wait_for_recorders(processes: Processes, watcher: Any) -> None:
     """Wait until no frame can escape the recordings; InputError where a node ends, or it takes too long."""
     def missing() -> List[str]:
@@ -178,10 +167,7 @@ def frames(processes: Processes, watcher: Any) -> Iterator[int]:
 
 def recorded(path: Path, keys: Sequence[str]) -> Dict[str, Any]:
     """Return the named values of the JSON that a node wrote; None for those that it has not."""
-    try:
-        values = json.loads(path.read_text('utf-8'))
-    except (OSError, ValueError) as error:
-        raise InputError(f'{path} was not written as it should be: {error}') from None
+    values = read_json(path)
     return {key: values.get(key) for key in keys}
 
 

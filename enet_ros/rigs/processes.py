@@ -1,14 +1,16 @@
 """Executables of the package as processes of their own: started, watched and ended together."""
 
+import json
 import os
 from pathlib import Path
 import signal
 import subprocess
 import sys
 from types import TracebackType
-from typing import Dict, List, NamedTuple, Optional, Type
+from typing import Any, Dict, List, NamedTuple, Optional, Type
 
 from ..errors import InputError
+from ..json_files import plain
 
 PATIENCE = 20.0     # seconds that a process has to end by itself
 
@@ -31,6 +33,16 @@ def processor_seconds(pid: int) -> float:
     import psutil
     times = psutil.Process(pid).cpu_times()
     return float(times.user + times.system)
+
+
+def ros_arguments(parameters: Dict[str, Any], remaps: Optional[Dict[str, str]] = None) -> List[str]:
+    """Return parameters and remaps as a node's command line has them."""
+    words = ['--ros-args']
+    for name, value in parameters.items():
+        words += ['-p', f'{name}:={json.dumps(plain(value))}']
+    for name, target in (remaps or {}).items():
+        words += ['-r', f'{name}:={target}']
+    return words
 
 
 class Usage(NamedTuple):

@@ -1,13 +1,15 @@
 """The whole node over DDS: camera, segmentation_node and latency_node as processes of their own."""
 
+from contextlib import suppress
 import json
 from pathlib import Path
 import time
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Tuple
 
 from ...errors import InputError
-from ...latency.rows import parse_line
-from ..processes import Child, isolate, processor_seconds
+from ...json_files import read_json
+from ...latency.rows import RowReader
+from ..processes import Child, isolate, processor_seconds, ros_arguments
 
 _START_SECONDS = 60.0
 
@@ -53,17 +55,14 @@ def measure(load: Load, parameters: Dict[str, Any], folder: Path, seconds: float
     camera_arguments = [str(load.size[0]), str(load.size[1]), str(load.rate), str(seconds)]
     children: List[Child] = []
     try:
-        latency = start(children, 'enet_ros', [
-            'latency_node', '--ros-args', '-p', f'output:={folder}', '-p', 'plot:=false'], folder)
+        latency = start(children, 'enet_ros', ['latency_node'] + ros_arguments({
+            'output': folder, 'plot': False}), folder)
         camera = start(children, 'enet_ros.rigs.benchmark.camera',
                         camera_arguments + ['--compressed'] * load.compressed, folder)
         if load.overlay:
             start(children, 'enet_ros.rigs.benchmark.listener', ['/segmentation_node/overlay'], folder)
         started_ns = int(time.time() * 1e9)
-        settings = []
-        for name, value in parameters.items():
-            settings += ['-p', f'{name}:={value}']
-        node = start(children, 'enet_ros', ['segmentation_node', '--ros-args'] + settings, folder)
+        node = start(children, 'enet_ros', ['segmentation_node'] + ros_arguments(parameters), folder)
         first_ns = _first_label(folder / 'latency.csv', node)
         before, since = processor_seconds(node.pid), time.monotonic()
         _wait(camera, node, seconds)
@@ -72,7 +71,7 @@ def measure(load: Load, parameters: Dict[str, Any], folder: Path, seconds: float
         sent = json.loads(camera.log.read_text('utf-8', 'replace').strip().splitlines()[-1])['sent']
         time.sleep(0.5)     # the last frames' timings are still on their way
         latency.end()
-        summary: Dict[str, Any] = json.loads((folder / 'latency.json').read_text())
+        summary: Dict[str, Any] = read_json(folder / 'latency.json')
     finally:
         for child in reversed(children):
             child.end()
@@ -97,19 +96,12 @@ def _first_label(recording: Path, node: Child) -> int:
     """Wait for the first frame that got its label; return when it was published, ROS time in ns."""
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline and node.returncode is None:
-        for line in recording.read_text().splitlines()[1:] if recording.exists() else ():
-            published = _published(line)
-            if published:
-                return published
+        with suppress(InputError):      # not there, or its first line is being written
+            for row in RowReader(recording):
+                if row.timing.published_ros_ns:
+                    return row.timing.published_ros_ns
         time.sleep(0.02)
     raise InputError(f'segmentation_node gave no label; see {node.log}')
-
-
-def _published(line: str) -> Optional[int]:
-    try:
-        return parse_line(line).timing.published_ros_ns
-    except ValueError:      # half a line: it is being written
-        return None
 
 
 def _wait(camera: Child, node: Child, seconds: float) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 from ... import cli
 from ...errors import InputError
 from ...json_files import write_json
-from ..processes import Child, Usage
+from ..processes import Child, Usage, ros_arguments
 from .ledger import read_log
 from .summary import flatness, in_words, latency, recount
 
@@ -49,9 +49,8 @@ class Soak:
         """Run for the asked duration; return the summary."""
         try:
             self._start_node()
-            recorder = self._start('enet_ros', [
-                'latency_node', '--ros-args', '-p', f'output:={self._folder}',
-                '-p', 'cameras:=[{}]'.format(', '.join(self._cameras))], 'latency_node.log')
+            recorder = self._start('enet_ros', ['latency_node'] + ros_arguments({
+                'output': self._folder, 'cameras': list(self._cameras)}), 'latency_node.log')
             held = self._calibrate()
             rate = self._options.overload * held
             duration = self._options.duration
@@ -82,15 +81,11 @@ class Soak:
 
     def _start_node(self) -> None:
         height, width = self._options.input_size
-        arguments = ['segmentation_node', '--ros-args']
-        for name, value in (
-                ('weights', self._options.weights), ('engine', self._options.engine),
-                ('input_height', height), ('input_width', width),
-                ('cameras', '[{}]'.format(', '.join(self._cameras))),
-                # No timing may be lost on its way to the ledger, however starved this process is.
-                ('qos_overrides./segmentation_node/timing.publisher.depth', 1000)):
-            arguments += ['-p', f'{name}:={value}']
-        self._node = self._start('enet_ros', arguments, 'segmentation_node.log')
+        self._node = self._start('enet_ros', ['segmentation_node'] + ros_arguments({
+            'weights': self._options.weights, 'engine': self._options.engine, 'cameras': list(self._cameras),
+            'input_height': height, 'input_width': width,
+            # No timing may be lost on its way to the ledger, however starved this process is.
+            'qos_overrides./segmentation_node/timing.publisher.depth': 1000}), 'segmentation_node.log')
         self._samples = {}
         self._reported_before = self._watcher.ledger.frames_reported
         deadline = time.monotonic() + UP_SECONDS
