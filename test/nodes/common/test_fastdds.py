@@ -12,7 +12,7 @@ from sensor_msgs.msg import Image
 from enet_ros.resources import find
 
 NODE = '/segmentation_node'
-PARAMETERS = ['engine:=torch', 'threads:=1', 'max_rate:=2']
+PARAMETERS = ['engine:=openvino', 'threads:=1', 'max_rate:=2']
 
 
 def test_best_effort_images_arrive_from_a_camera_under_the_profile(

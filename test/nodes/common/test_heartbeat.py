@@ -8,7 +8,7 @@ from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 import pytest
 
-PARAMETERS = ('engine:=torch', 'input_height:=96', 'input_width:=128')
+PARAMETERS = ('engine:=openvino', 'input_height:=96', 'input_width:=128')
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ def segments_of(process: Process) -> Set[Path]:
 @pytest.mark.skipif(not FOLDER.is_dir(), reason='shared memory is a folder on Linux only')
 def test_a_node_that_ends_leaves_nothing_and_the_next_one_tidies_up_after_a_killed_one(
         domain_id: int, random_weights: Path) -> None:
-    parameters = ['engine:=torch', 'threads:=1', f'weights:={random_weights}']
+    parameters = ['engine:=openvino', 'threads:=1', f'weights:={random_weights}']
     with Process('segmentation_node', domain_id, parameters) as node:
         node.wait_for('active on')
         left = segments_of(node)

@@ -27,7 +27,7 @@ class Graph:
         self._domain, self._running = domain, contextlib.ExitStack()
         self.observer = self._running.enter_context(Observer(domain))
         self._heard: List[DiagnosticArray] = self.observer.listen(DiagnosticArray, '/diagnostics')
-        self.start('segmentation_node', f'weights:={weights}', 'engine:=torch',
+        self.start('segmentation_node', f'weights:={weights}', 'engine:=openvino',
                    'qos_overrides./image.subscription.depth:=100')
 
     def start(self, name: str, *parameters: str) -> Process:
