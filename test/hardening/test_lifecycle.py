@@ -5,7 +5,7 @@ from pathlib import Path
 import random
 import threading
 import time
-from typing import Any, Callable, Dict, Iterator, List
+from typing import Any, Callable, Dict, Iterator
 import weakref
 
 import pytest
@@ -31,8 +31,8 @@ LEGAL = {('unconfigured', CONFIGURE): 'inactive', ('inactive', CLEANUP): 'unconf
 class Bench:
     """A node, a camera that never rests, and a listener, on one executor."""
 
-    def __init__(self, weights: Path) -> None:
-        self.others = weakref.WeakSet(_segmenters())    # of earlier tests, on their way out
+    def __init__(self, weights: Path, segmenters: 'weakref.WeakSet[Segmenter]') -> None:
+        self.segmenters = segmenters
         rclpy.init(args=['--ros-args', '-p', f'weights:={weights}', '-p', 'engine:=torch',
                          '-p', 'threads:=1', '-p', 'autostart:=false'])
         self.node = SegmentationNode(Stop())
@@ -79,7 +79,7 @@ class Bench:
         return {'threads': threading.active_count(), 'publishers': len(list(self.node.publishers)),
                 'subscriptions': len(list(self.node.subscriptions)), 'timers': len(list(self.node.timers)),
                 'services': len(list(self.node.services)),
-                'segmenters': sum(segmenter not in self.others for segmenter in _segmenters())}
+                'segmenters': len(self.segmenters)}
 
     def send_until(self, condition: Callable[[], bool]) -> None:
         """Send until a condition holds."""
@@ -102,15 +102,18 @@ class Bench:
 
 
 @pytest.fixture
-def bench(ros_env: Dict[str, str], random_weights: Path) -> Iterator[Bench]:
-    """Return an unconfigured node under fire."""
-    made = Bench(random_weights)
+def bench(ros_env: Dict[str, str], random_weights: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    """Return an unconfigured node under fire, which knows every segmenter that is alive."""
+    alive: 'weakref.WeakSet[Segmenter]' = weakref.WeakSet()
+
+    def made_known(self: Segmenter, *arguments: Any, made: Any = Segmenter.__init__, **options: Any) -> None:
+        alive.add(self)
+        made(self, *arguments, **options)
+
+    monkeypatch.setattr(Segmenter, '__init__', made_known)
+    made = Bench(random_weights, alive)
     yield made
     made.close()
-
-
-def _segmenters() -> List[Segmenter]:
-    return [thing for thing in gc.get_objects() if isinstance(thing, Segmenter)]
 
 
 def _memory_mb() -> float:
