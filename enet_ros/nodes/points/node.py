@@ -99,16 +99,15 @@ class PointsNode(ManagedNode):
             self._follow_timer = None
         for subscription in self._inputs:
             subscription.close()
-        for plain in self._plain:
-            self.destroy_subscription(plain)
-        self._plain = []
+        while self._plain:
+            self.destroy_subscription(self._plain.pop())
         self._joiner.discard('shutdown')
 
     def release(self) -> None:
         """Destroy the publishers, and leave TF."""
-        for publisher in self._outputs:
-            self.destroy_lifecycle_publisher(publisher)
-        self._inputs, self._outputs = [], []
+        while self._outputs:
+            self.destroy_lifecycle_publisher(self._outputs.pop())
+        self._inputs = []
         if self._transforms is not None:
             self._transforms.close()
             self._transforms = None
@@ -147,9 +146,8 @@ class PointsNode(ManagedNode):
     def _on_label_info(self, message: Any) -> None:
         table = self._settings['classes']
         told = {item.class_id: item.class_name for item in message.class_map}
-        wrong = [f'{index} is {told.get(index)!r}' for index, name in enumerate(table.names)
-                 if told.get(index) != name]
-        self._foreign = wrong and f'label_info: {wrong[0]}, unlike in {table.name}; set classes' or ''
+        self._foreign = next((f'label_info: {index} is {told.get(index)!r}, not {name!r}; set classes'
+                              for index, name in enumerate(table.names) if told.get(index) != name), '')
 
     def _place(self, match: Optional[Match]) -> None:
         """Place one frame and publish it; of a frame in which nothing is known, nothing is said."""
@@ -159,10 +157,9 @@ class PointsNode(ManagedNode):
             return self._drop('no_listener')
         try:
             placed = self._found(match)
-        except InputError as error:
-            return self._drop('refused', str(error))
         except Exception as error:      # hostile data finds more than InputError
-            return self._drop('refused', f'{type(error).__name__}: {error}')
+            kind = '' if isinstance(error, InputError) else type(error).__name__ + ': '
+            return self._drop('refused', f'{kind}{error}')
         if not placed.known:
             return self._drop('unknown')
         for publisher, points in zip(self._outputs, (placed.points, placed.obstacles[None])):

@@ -3,6 +3,7 @@
 import contextlib
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -18,6 +19,7 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
 
 from enet_ros.classes import IGNORE
 from enet_ros.datasets.synthetic import SyntheticStreet
+from enet_ros.nodes.points.node import PointsNode
 from enet_ros.points.camera import CameraModel, Ground
 from enet_ros.points.placing import POINT, Placer, Rules
 
@@ -333,3 +335,16 @@ def test_tf_tells_the_pose_and_moves_the_cloud(domain_id: int) -> None:
         if found.shape == expected.shape:
             np.testing.assert_allclose(found['z'], expected['z'], atol=1e-3)
             assert (found['class_id'] == expected['class_id']).mean() > 0.99
+
+
+@pytest.mark.parametrize('change, told', [
+    ({}, ''), ({3: 'wall'}, "label_info: 3 is 'wall', not 'Road'; set classes"),
+    ({10: None}, "label_info: 10 is None, not 'Bicyclist'; set classes"), ({255: 'void', 12: 'Rider'}, '')])
+def test_names_of_other_classes_are_noticed(change: Dict[int, Any], told: str) -> None:
+    """Labels of Cityscapes under CamVid's names would make walls of road, or worse."""
+    names = {**dict(enumerate(STREET.classes.names)), **change}
+    message = SimpleNamespace(class_map=[SimpleNamespace(class_id=index, class_name=name)
+                                         for index, name in names.items() if name is not None])
+    node: Any = SimpleNamespace(_settings={'classes': STREET.classes}, _foreign='')
+    PointsNode._on_label_info(node, message)
+    assert node._foreign == told
