@@ -42,6 +42,20 @@ def test_only_old_segments_that_nobody_holds_are_removed(tmp_path: Path) -> None
     assert sweep(tmp_path) == 0 == sweep(tmp_path / 'missing')
 
 
+@pytest.mark.timeout(30)
+def test_pipes_and_links_of_a_locks_name_are_left_alone(tmp_path: Path) -> None:
+    """Others may write into /dev/shm: a pipe would be waited for, a link followed."""
+    (tmp_path / SEGMENT).write_bytes(b'1')
+    os.mkfifo(str(tmp_path / (SEGMENT + '_el')))
+    second = SEGMENT.replace('0', '1')
+    (tmp_path / 'elsewhere').write_bytes(b'')
+    (tmp_path / (second + '_el')).symlink_to('elsewhere')
+    for path in tmp_path.iterdir():
+        os.utime(str(path), (time.time() - HOUR,) * 2, follow_symlinks=False)
+    before = sorted(tmp_path.iterdir())
+    assert sweep(tmp_path) == 0 and sorted(tmp_path.iterdir()) == before
+
+
 def segments_of(process: Process) -> Set[Path]:
     """Return the shared memory that a running process made: its own lock files are open in it."""
     folder = Path(f'/proc/{process.process.pid}/fd')
