@@ -36,6 +36,7 @@ class Camera:
             node, CompressedImage if compressed else Image, topic, self._received,
             self.statistics.camera_changed, apart=True)
         self.overlay: Optional[Overlay] = None
+        self.image_bytes = 0    # of the newest image
         self._clock = node.get_clock()
         self._compressed = compressed
         self._timing = timing
@@ -51,6 +52,7 @@ class Camera:
         if back_ns >= STAMP_JUMP_NS:
             self._log.warn(f'{self.subscription.topic}: stamps went back by {back_ns / 1e9:.1f} s: a bag '
                            'restarted, or a clock was set', 'stamps ' + self.name)
+        self.image_bytes = len(message.data)
         frame = Frame(self.name, sequence, message, stamp_ns, now_ns, ros_ns)
         if not self.outputs.heard():
             self.drop(frame, 'no_listener')

@@ -1,6 +1,6 @@
 """The lifecycle node behind segmentation_node: parameters in, cameras and worker put together."""
 
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Set
 
 import cv2
 from rclpy.qos import DurabilityPolicy, QoSProfile
@@ -22,7 +22,7 @@ from ..common.parameters import check_change
 from ..common.receiver import Receiver
 from . import parameters, publishers
 from .camera import Camera
-from .camera_checks import CameraState, camera_values, judge_camera, judge_engine, resources
+from .camera_checks import CameraState, camera_values, judge_camera, judge_engine, resources, transport_advice
 from .mailbox import Frame, LatestFrameMailbox
 from .worker import Worker
 
@@ -47,6 +47,8 @@ class SegmentationNode(ManagedNode):
         self._label_info: Any = None    # publisher, where vision_msgs is installed
         self._receiver: Optional[Receiver] = None
         self._active_since_ns = 0
+        self._profile = str(find('config', 'fastdds.xml'))
+        self._advised: Set[str] = set()     # cameras of which the transport was said to be slow
         self._last_error = ''
         self._diagnostics = DiagnosticsPublisher(self, self._report)
         self._heartbeat = Heartbeat(self)
@@ -215,9 +217,16 @@ class SegmentationNode(ManagedNode):
         subscription = camera.subscription
         state = CameraState(
             subscription.topic, (now_ns - self._active_since_ns) / 1e9, subscription.publishers,
-            subscription.reliable, any(camera.outputs.wanted()), self._max_rate,
-            str(find('config', 'fastdds.xml')))
+            subscription.reliable, camera.outputs.heard(), self._max_rate, self._profile)
         level, message = judge_camera(snapshot, state)
         if snapshot.lost_share > 0 and level != OK and 'lost on the way' in message:
             self._log.warn(f'{subscription.topic}: {message}', 'loss ' + camera.name)
+        self._advise(camera, snapshot.image_age)
         return Status(camera.name, level, message, camera_values(snapshot, state))
+
+    def _advise(self, camera: Camera, image_age: Optional[float]) -> None:
+        """Say once where a camera's transport costs delay."""
+        advice = transport_advice(image_age, camera.image_bytes, self._profile)
+        if advice and camera.name not in self._advised and camera.subscription.is_near():
+            self._advised.add(camera.name)
+            self.get_logger().info(f'{camera.subscription.topic}: {advice}')

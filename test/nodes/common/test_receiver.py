@@ -89,12 +89,14 @@ def test_it_follows_the_reliability_of_a_camera_that_comes_and_goes(node: Node) 
     camera = Heard(node, '/image')
     receiver = Receiver(node, [camera.subscription])
     receiver.start()
+    assert not camera.subscription.is_near()
     for stamp, reliability in enumerate((ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT), 1):
         publisher = node.create_publisher(Image, '/image', QoSProfile(depth=10, reliability=reliability))
         listened(publisher)
         while stamp not in camera.stamps:       # best effort may lose the first
             send(publisher, stamp)
         assert camera.subscription.reliable is (reliability == ReliabilityPolicy.RELIABLE)
+        assert camera.subscription.is_near()
         node.destroy_publisher(publisher)
     receiver.stop()
 

@@ -13,6 +13,7 @@ from enet_ros.nodes.segmentation.camera_checks import (
     judge_camera,
     judge_engine,
     resources,
+    transport_advice,
 )
 from enet_ros.nodes.segmentation.camera_statistics import Snapshot
 from enet_ros.timing import DROP_REASONS
@@ -68,6 +69,16 @@ def test_values_add_up_and_carry_the_names_of_the_json() -> None:
     assert values['dropped_by.superseded'] == '4'
     assert values['age_ms'] == '60.000'
     assert all(isinstance(value, str) for value in values.values())
+
+
+@pytest.mark.parametrize('age, size, told', [
+    (0.021, 2764800, True), (0.004, 2764800, False), (0.021, 400000, False), (None, 2764800, False),
+    (-5.0, 2764800, False), (100.0, 2764800, False)])
+def test_a_large_image_that_takes_long_on_this_machine_is_told(age: Any, size: int, told: bool) -> None:
+    advice = transport_advice(age, size, '/etc/fastdds.xml')
+    assert (advice is not None) == told
+    if advice:
+        assert 'arrive 21 ms after' in advice and 'PROFILES_FILE set to /etc/fastdds.xml' in advice
 
 
 def test_a_slow_engine_by_fallback_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
