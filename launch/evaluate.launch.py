@@ -81,6 +81,7 @@ def nodes(context: LaunchContext) -> List[Any]:
             'exit_after_idle': idle, 'use_sim_time': sim_time}],
         remappings=[('image', given('image')), ('ground_truth', truth),
                     ('labels', 'segmentation_node/labels'), ('timing', 'segmentation_node/timing')],
+        prefix='nice -n 10',    # scoring can wait until a frame has its labels
         **launching.PATIENCE)
     started = launching.ending(evaluation, 'evaluation_node', 'the evaluation is over')
     if given('source') not in ('', 'none'):

@@ -80,7 +80,8 @@ def play(options: argparse.Namespace, source: Source) -> Dict[str, Any]:
     started = time.monotonic()
     with Processes(options.output / 'log') as processes:
         for name, words in nodes(options):
-            processes.start(name, words)
+            # Scoring can wait until a frame has its labels.
+            processes.start(name, words, niceness=10 if name == EVALUATION else 0)
         # rclpy is imported while the others load.
         from .watcher import Watcher
         with Watcher(SEGMENTATION) as watcher:

@@ -55,11 +55,12 @@ class Usage(NamedTuple):
 class Child:
     """One `python -m MODULE ARGUMENTS`, its output in a file."""
 
-    def __init__(self, module: str, arguments: List[str], log: Path) -> None:
+    def __init__(self, module: str, arguments: List[str], log: Path, niceness: int = 0) -> None:
         self.log = log
+        command = ['nice', '-n', str(niceness)] if niceness else []
         with log.open('ab') as output:
             self._process = subprocess.Popen(
-                [sys.executable, '-m', module] + arguments, stdout=output, stderr=subprocess.STDOUT,
+                command + [sys.executable, '-m', module] + arguments, stdout=output, stderr=subprocess.STDOUT,
                 start_new_session=True)     # Ctrl-C is for the parent, which ends its children in order
 
     @property
@@ -115,9 +116,9 @@ class Processes:
         except OSError as error:
             raise InputError(f'{logs}: {error.strerror}; name a folder to write to') from None
 
-    def start(self, name: str, arguments: List[str]) -> None:
+    def start(self, name: str, arguments: List[str], niceness: int = 0) -> None:
         """Start ``python -m enet_ros <name> <arguments>``."""
-        self._children[name] = Child('enet_ros', [name] + arguments, self.logs / (name + '.log'))
+        self._children[name] = Child('enet_ros', [name] + arguments, self.logs / (name + '.log'), niceness)
 
     def check(self) -> None:
         """Raise InputError, with its last line, where a process has ended other than well."""

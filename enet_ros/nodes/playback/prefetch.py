@@ -1,5 +1,7 @@
 """Reads a source ahead of the player, in a thread of its own."""
 
+from contextlib import suppress
+import os
 import queue
 import threading
 from typing import Any, Iterator, Optional
@@ -10,7 +12,8 @@ from ..common.log_throttle import ThrottledLogger
 from ..common.main import Stop
 from .messages import Prepared, Preparer
 
-AHEAD = 4   # frames decoded before they are due
+AHEAD = 4       # frames decoded before they are due
+NICENESS = 10   # the next frames are not as urgent as the labels of this one
 
 
 class Prefetcher:
@@ -51,6 +54,8 @@ class Prefetcher:
 
     def _read(self) -> None:
         end: Optional[Exception] = None
+        with suppress(OSError):
+            os.nice(NICENESS)       # of this thread alone, on Linux
         try:
             count = 0
             for prepared in self._endless():
