@@ -19,7 +19,7 @@ from ..classes import IGNORE, ClassTable
 from ..errors import InputError
 from ..metrics import bootstrap, scores
 from ..metrics.boundary import DILATION, DILATIONS, BoundaryCounts
-from ..metrics.confusion import ConfusionMatrix
+from ..metrics.confusion import ConfusionMatrix, same_size
 from ..metrics.instance import CITYSCAPES_MEMBERS, CITYSCAPES_SIZES, InstanceCounts
 from ..metrics.slices import MAX_VALUES, Slices, Tags, table
 from ..metrics.temporal import TemporalConsistency
@@ -76,9 +76,8 @@ class Evaluator:
         the flow (or a function that gets it, called where it is needed), `instances` (H, W) int as in
         datasets.Sample. InputError where sizes differ; the frame is then not counted.
         """
-        if instances is not None and instances.shape != truth.shape:
-            raise InputError(f'instances are {instances.shape} and truth {truth.shape}: score both at the '
-                             'same size')
+        if instances is not None:
+            same_size(instances, truth, 'instances')
         raw, prediction = prediction, self._apply(self._prediction_lut, prediction)
         truth = self._apply(self._truth_lut, truth)
         counts = self.confusion.update(prediction, truth)

@@ -217,31 +217,22 @@ class LiveEvaluation:
         return dict(self.evaluator.result(absent), **self.coverage())
 
 
-class _Pending:
+class _Pending(OrderedDict):
     """Images by stamp, at most `depth`; the oldest gives way."""
 
     def __init__(self, depth: int) -> None:
+        super().__init__()
         self._depth = depth
-        self._images: 'OrderedDict[int, np.ndarray]' = OrderedDict()
         self.newest = 0     # stamp
 
     def put(self, stamp_ns: int, image: np.ndarray) -> Optional[int]:
         """Keep an image; return the stamp of the one that gave way."""
-        self._images[stamp_ns] = image
+        self[stamp_ns] = image
         self.newest = max(self.newest, stamp_ns)
-        return self._images.popitem(last=False)[0] if len(self._images) > self._depth else None
+        return int(self.popitem(last=False)[0]) if len(self) > self._depth else None
 
     def take(self, stamp_ns: int) -> Optional[np.ndarray]:
-        return self._images.pop(stamp_ns, None)
-
-    def __contains__(self, stamp_ns: int) -> bool:
-        return stamp_ns in self._images
-
-    def __iter__(self) -> Any:
-        return iter(self._images)
-
-    def __len__(self) -> int:
-        return len(self._images)
+        return self.pop(stamp_ns, None)
 
 
 def verdict(summary: Mapping[str, Any], labels: str, truth: str) -> Tuple[int, str]:

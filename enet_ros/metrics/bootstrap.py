@@ -166,10 +166,10 @@ def intervals(blocks: BlockCounts, names: Sequence[str], level: float = 0.95, re
         'class_average_accuracy': lambda counts: scores.average(scores.class_accuracy(counts)),
     }
     for name, score in whole.items():
-        result[name] = _limits(score(drawn), level) if len(counts) > 1 else [float('nan')] * 2
+        result[name] = limits(score(drawn), level) if len(counts) > 1 else [float('nan')] * 2
     per_class = scores.class_iou(drawn)
     result['class_iou'] = {
-        name: _limits(per_class[:, index], level) if len(counts) > 1 else [float('nan')] * 2
+        name: limits(per_class[:, index], level) if len(counts) > 1 else [float('nan')] * 2
         for index, name in enumerate(names)}
     return result
 
@@ -191,7 +191,8 @@ def resample(counts: np.ndarray, resamples: int, seed: int = 0) -> np.ndarray:
     return np.einsum('ru,uij->rij', weights, counts)
 
 
-def _limits(values: np.ndarray, level: float) -> List[float]:
+def limits(values: np.ndarray, level: float = 0.95) -> List[float]:
+    """Return [low, high] of a percentile interval, NaN where there are no values."""
     values = values[~np.isnan(values)]
     if not len(values):
         return [float('nan')] * 2

@@ -13,7 +13,7 @@ import numpy as np
 from ..classes import ClassTable
 from ..errors import InputError
 from . import scores
-from .confusion import pair_counts
+from .confusion import pair_counts, same_size
 
 DILATION = 0.02     # of the image diagonal, the authors' choice
 DILATIONS = {'cityscapes': 0.005}   # of data sets whose images are large; the authors' choice there
@@ -51,9 +51,7 @@ class BoundaryCounts:
 
     def update(self, prediction: np.ndarray, truth: np.ndarray) -> None:
         """Count one image: (H, W) uint8 class indices; pixels whose truth is no class are not counted."""
-        if prediction.shape != truth.shape:
-            raise InputError(f'prediction is {prediction.shape} and truth {truth.shape}: score both at the '
-                             'same size')
+        same_size(prediction, truth)
         if not truth.size:
             return
         classes = self.counts.shape[1]

@@ -53,9 +53,7 @@ class ConfusionMatrix:
 
         Both are (H, W) class indices; any other value is void. InputError where the sizes differ.
         """
-        if prediction.shape != truth.shape:
-            raise InputError(f'prediction is {prediction.shape} and truth {truth.shape}: score both at the '
-                             'same size')
+        same_size(prediction, truth)
         if not truth.size:
             return np.zeros_like(self.counts)
         true, predicted = (cv2.LUT(as_bytes(labels), self._lut) for labels in (truth, prediction))
@@ -113,6 +111,12 @@ def pair_counts(first: np.ndarray, second: np.ndarray, values: int) -> np.ndarra
         part = [image[start:start + _EXACT] for image in (first, second)]
         pairs += cv2.calcHist(part, [0, 1], None, [values] * 2, [0, values] * 2).astype(np.int64)
     return pairs
+
+
+def same_size(first: np.ndarray, truth: np.ndarray, name: str = 'prediction') -> None:
+    """Raise InputError where an image has another size than the truth."""
+    if first.shape != truth.shape:
+        raise InputError(f'sizes differ: {name} {first.shape}, truth {truth.shape}; use the same size')
 
 
 def as_bytes(labels: np.ndarray) -> np.ndarray:

@@ -8,6 +8,8 @@ import numpy as np
 
 from ..errors import InputError
 
+COUNTS = ('frames_in', 'frames_segmented', 'frames_evaluated', 'truth_frames', 'truth_without_prediction',
+          'prediction_without_truth')
 MAX_PROBLEMS = 50   # different ones that are kept; the rest are counted
 
 
@@ -60,8 +62,7 @@ class Coverage:
 
     def merge(self, other: 'Coverage') -> 'Coverage':
         """Add another part's account to this one; return self."""
-        for name in ('frames_in', 'frames_segmented', 'frames_evaluated', 'truth_frames',
-                     'truth_without_prediction', 'prediction_without_truth'):
+        for name in COUNTS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for reason, count in other.dropped_by.items():
             self.dropped_by[reason] = self.dropped_by.get(reason, 0) + count
@@ -72,23 +73,18 @@ class Coverage:
 
     def to_dict(self) -> Dict[str, Any]:
         """Return plain types under the names of the tools' JSON."""
-        return {'frames_in': self.frames_in, 'frames_segmented': self.frames_segmented,
-                'frames_evaluated': self.frames_evaluated, 'frames_dropped': sum(self.dropped_by.values()),
-                'dropped_by': dict(self.dropped_by), 'truth_frames': self.truth_frames,
-                'truth_without_prediction': self.truth_without_prediction,
-                'prediction_without_truth': self.prediction_without_truth,
-                'matching': dict(self.matching),
-                'problems': [{'text': text, 'count': count} for text, count in self.problems.items()]}
+        return dict({name: getattr(self, name) for name in COUNTS}, dropped_by=dict(self.dropped_by),
+                    frames_dropped=sum(self.dropped_by.values()), matching=dict(self.matching),
+                    problems=[{'text': text, 'count': count} for text, count in self.problems.items()])
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], origin: str = 'result') -> 'Coverage':
         """Read `to_dict` back; InputError (naming `origin`) where it is none."""
         try:
-            return cls(int(data['frames_in']), int(data['frames_segmented']), int(data['frames_evaluated']),
-                       {str(k): int(v) for k, v in data['dropped_by'].items()}, int(data['truth_frames']),
-                       int(data['truth_without_prediction']), int(data['prediction_without_truth']),
-                       dict(data['matching']),
-                       OrderedDict((str(p['text']), int(p['count'])) for p in data['problems']))
+            return cls(dropped_by={str(k): int(v) for k, v in data['dropped_by'].items()},
+                       matching=dict(data['matching']),
+                       problems=OrderedDict((str(p['text']), int(p['count'])) for p in data['problems']),
+                       **{name: int(data[name]) for name in COUNTS})
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise InputError(f'{origin}: not a result of an evaluation ({error!r})') from None
 

@@ -13,7 +13,7 @@ import numpy as np
 from ..classes import IGNORE, ClassTable
 from ..errors import InputError
 from . import scores
-from .confusion import ConfusionMatrix, as_bytes
+from .confusion import ConfusionMatrix, as_bytes, same_size
 
 # Mean instance size in pixels at 2048 x 1024, from cityscapesscripts.
 CITYSCAPES_SIZES = {
@@ -68,9 +68,7 @@ class InstanceCounts:
         `prediction` (H, W) uint8 in the coding of `prediction_lut`; `truth` (H, W) uint8 class indices,
         255 ignored; `instances` (H, W) int: an object's number, or as `instance_lut` has it.
         """
-        if instances.shape != truth.shape:
-            raise InputError(f'instances are {instances.shape} and truth {truth.shape}: score both at the '
-                             'same size')
+        same_size(instances, truth, 'instances')
         truth, extended = as_bytes(truth), self._lut[as_bytes(prediction)]
         # Truth knows no values beyond the classes.
         self._matrix.update(extended, np.where(truth < len(self.classes), truth, np.uint8(IGNORE)))

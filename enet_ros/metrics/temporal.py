@@ -11,7 +11,7 @@ from typing import Any, Dict, Optional, Tuple
 import cv2
 import numpy as np
 
-from ..errors import InputError
+from .confusion import same_size
 from .scores import ratio
 
 AGREEMENT = 1.0     # pixels: flow forth and back must return this close
@@ -41,9 +41,8 @@ class TemporalConsistency:
         `prediction` and `truth` are (H, W) uint8 class indices; `image` (H, W, 3) uint8 RGB serves where
         one of two frames has no truth, and costs the flow. Only pixels of valid, equal truth are compared.
         """
-        if truth is not None and truth.shape != prediction.shape:
-            raise InputError(f'prediction is {prediction.shape} and truth {truth.shape}: score both at the '
-                             'same size')
+        if truth is not None:
+            same_size(prediction, truth)
         grey = None if image is None else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
         last, last_truth, last_grey = self._prediction, self._truth, self._grey
         self._prediction, self._truth, self._grey = prediction, truth, grey

@@ -117,8 +117,8 @@ def check(result: Any, name: str) -> None:
         raise InputError('{}: not a result of an evaluation (it has no {})'.format(name, ', '.join(missing)))
 
 
-def paired_intervals(result: Mapping[str, Any], other: Mapping[str, Any], level: float = 0.95,
-                     resamples: int = 1000) -> Optional[Dict[str, List[float]]]:
+def paired_intervals(result: Mapping[str, Any],
+                     other: Mapping[str, Any]) -> Optional[Dict[str, List[float]]]:
     """Return [low, high] of the differences of `mean_iou` and each `class_iou.NAME`; None for other frames.
 
     Both are resampled alike, which cancels what is hard or easy for both. A class that
@@ -132,14 +132,13 @@ def paired_intervals(result: Mapping[str, Any], other: Mapping[str, Any], level:
     units = [one.units(length)[1] for one in blocks]
     if names[0] != names[1] or len(units[0]) < 2:
         return None
-    drawn = [bootstrap.resample(counts, resamples) for counts in units]
+    drawn = [bootstrap.resample(counts, 1000) for counts in units]
     mine, theirs = ([scores.mean_iou(counts)] + list(scores.class_iou(counts).T) for counts in drawn)
-    tail, found = 50 * (1 - level), {}
+    found = {}
     keys = ['mean_iou'] + [f'class_iou.{name}' for name in result['class_iou']]
     for key, first, second in zip(keys, mine, theirs):
-        difference = (first - second)[~np.isnan(first - second)]
-        if len(difference):
-            found[key] = [float(limit) for limit in np.percentile(difference, [tail, 100 - tail])]
+        if not np.isnan(first - second).all():
+            found[key] = bootstrap.limits(first - second)
     return found
 
 
