@@ -8,6 +8,7 @@
 #   make test-isa    the numeric tests under the instruction sets of older processors
 #   make docs-long    the lines of the documents that take over a minute as well
 #   make container-test    Dockerfile.l4t built and run, where buildah, podman and debootstrap are installed
+#   make paper    docs/paper.md: the paper's tables and ours; CAMVID=folder, ARGS=--quick
 #   make torch    PyTorch into .venv, for training and its engine
 #   make fuzz    every reader of files against damaged ones; SECONDS=600 SEED=0
 #   make soak    the whole graph under twice what it holds, with faults; DURATION=300 SEED=0
@@ -30,7 +31,7 @@ LEAKS := $(filter AMENT_% COLCON_% ROS_% RMW_% _ROS_%,$(.VARIABLES)) \
 	PYTHONPATH PYTHONHOME LD_LIBRARY_PATH CMAKE_PREFIX_PATH VIRTUAL_ENV
 unexport $(LEAKS)
 
-.PHONY: docs-long container-test coverage demo benchmark test test-py36 test-isa fuzz soak lint torch requirements clean help
+.PHONY: paper docs-long container-test coverage demo benchmark test test-py36 test-isa fuzz soak lint torch requirements clean help
 help:
 	@sed -n 's/^#   make/make/p' Makefile
 
@@ -75,6 +76,9 @@ fuzz: .venv/.test
 
 docs-long: .venv/.test
 	@DOCS_LONG=1 $(VENV)/python -m pytest -o timeout=0 test/docs $(ARGS)
+
+paper: .venv/.test
+	@$(VENV)/python docs/paper.py $(if $(CAMVID),--camvid $(CAMVID)) $(ARGS)
 
 container-test: .venv/.test
 	@sh test/docker/container.sh $(ARGS)
