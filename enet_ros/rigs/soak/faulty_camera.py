@@ -38,14 +38,18 @@ class FaultyCamera:
         self._publisher: Any = None
 
     def run(self, seconds: float) -> None:
-        """Send for that long. Late frames are not skipped but sent at once: the camera's rate holds."""
-        end = time.monotonic() + seconds
+        """Send for that long, once somebody listens.
+
+        Late frames are not skipped but sent at once: the camera's rate holds.
+        """
+        self._publish_anew()
         due = time.monotonic()
+        end = due + seconds
         burst = 0
         while time.monotonic() < end and not self.stopped.is_set():
             frame = next(self._plan)
             self._best_effort ^= frame.fault == 'new_reliability'
-            if self._publisher is None or frame.restart:
+            if frame.restart:
                 self._publish_anew()
                 due = time.monotonic()
             if frame.pause_s:
