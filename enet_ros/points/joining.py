@@ -3,7 +3,7 @@
 from collections import deque
 from typing import Any, Callable, Deque, Dict, Mapping, NamedTuple, Optional, Tuple
 
-KEPT = 16   # messages of each kind that wait for their labels, which take as long as the network does
+KEPT = 64   # messages of each kind at most that wait for their labels, which take as long as the network
 
 
 class Match(NamedTuple):
@@ -57,6 +57,9 @@ class Joiner:
             self._newest = None
             for messages in self._others.values():
                 messages.clear()
+        for kind, messages in self._others.items():
+            while messages and messages[0][0] < now_ns - self._max_age - self._tolerances[kind]:
+                messages.popleft()
 
     def discard(self, reason: str) -> None:
         """Drop the labels that wait, if any."""

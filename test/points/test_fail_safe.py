@@ -186,6 +186,7 @@ def test_labels_and_what_belongs_to_them_meet_in_any_order() -> None:
     assert dropped == {'late': 1, 'unmatched': 1}
     joiner.expire(1301)
     assert dropped == {'late': 1, 'unmatched': 2}
+    assert not any(joiner._others.values()), 'what no labels can need any more is not kept'
     assert joiner.labels(300, 'old', 1302) is None and dropped['stale'] == 1
     joiner.expire(-800)     # a bag begins again
     assert joiner.other('depth', -795, 'new', -795) is None

@@ -42,6 +42,6 @@ fi
 # Left out: what only a workstation does (counting costs, Cityscapes' own evaluator, OpenVINO).
 PYTHONPATH=. OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} "$environment/bin/python" -m pytest -p no:cacheprovider -q \
     test/networks --ignore test/networks/test_cost.py \
-    test/metrics test/latency --ignore test/metrics/test_instance.py \
+    test/metrics test/latency test/points --ignore test/metrics/test_instance.py \
     test/deploy --ignore test/deploy/test_openvino_engine.py \
     test/test_timing.py test/test_weights.py test/test_classes.py test/test_segmenter.py test/test_overlay.py test/test_images.py "$@"
