@@ -23,6 +23,9 @@ from ..files import open_lock, replace
 #: Where engines are kept if nobody says otherwise; the container sets it to its volume.
 ENVIRONMENT = 'ENET_ENGINE_CACHE'
 
+#: Part of every engine's key: raise it when the inference form changes, or what a plan takes and gives.
+GRAPH_VERSION = 3
+
 _POLL_SECONDS = 0.2
 
 

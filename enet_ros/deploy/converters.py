@@ -15,8 +15,8 @@ from torch2trt.torch2trt import get_arg, tensorrt_converter
 from . import tensorrt_layers
 from .engine import EngineError
 
-#: Keys of torch2trt's keyword arguments, through which `trace` passes its options.
-PRELU_FORM, TOPK = 'enet_prelu', 'enet_topk'
+#: Key of torch2trt's keyword arguments, through which `trace` passes its option.
+PRELU_FORM = 'enet_prelu'
 
 
 @tensorrt_converter('enet_ros.deploy.layers.PoolWithCode.forward')
@@ -42,7 +42,7 @@ def convert_labels(ctx: Any) -> None:
     """Convert the argmax to a running maximum."""
     logits = ctx.method_args[1]
     ctx.method_return._trt = tensorrt_layers.labels(
-        ctx.network, _tensor(ctx, logits), _numpy_type(logits), _option(ctx, TOPK, False))
+        ctx.network, _tensor(ctx, logits), _numpy_type(logits))
 
 
 @tensorrt_converter('enet_ros.deploy.layers.CellLabels.forward')
@@ -59,7 +59,7 @@ def convert_prelu(ctx: Any) -> None:
     x = get_arg(ctx, 'input', pos=0, default=None)
     slope = _array(get_arg(ctx, 'weight', pos=1, default=None))
     ctx.method_return._trt = tensorrt_layers.prelu(
-        ctx.network, _tensor(ctx, x), slope, _numpy_type(x), _option(ctx, PRELU_FORM, 'pointwise'))
+        ctx.network, _tensor(ctx, x), slope, _numpy_type(x), ctx.torch2trt_kwargs[PRELU_FORM])
 
 
 @tensorrt_converter('torch.nn.ConvTranspose2d.forward')
@@ -108,7 +108,3 @@ def _numpy_type(tensor: torch.Tensor) -> Any:
 
 def _trt_type(tensor: torch.Tensor) -> Any:
     return trt.float16 if tensor.dtype == torch.float16 else trt.float32
-
-
-def _option(ctx: Any, name: str, default: Any) -> Any:
-    return (ctx.torch2trt_kwargs or {}).get(name, default)

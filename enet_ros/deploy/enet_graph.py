@@ -18,20 +18,20 @@ from .layers import PoolWithCode, UnpoolWithCode
 class ENetGraph(nn.Module):
     """ENet for inference."""
 
-    def __init__(self, network: ENet, prelu: str = 'module') -> None:
+    def __init__(self, network: ENet) -> None:
         super().__init__()
         encoder, decoder = network.encoder, network.decoder
         self.num_classes = network.num_classes
-        self.initial = Initial(encoder.initial, prelu)
-        self.down1 = Down(encoder.down1, prelu)
-        self.section1 = _section(encoder.section1, prelu)
-        self.down2 = Down(encoder.down2, prelu)
-        self.section2 = _section(encoder.section2, prelu)
-        self.section3 = _section(encoder.section3, prelu)
-        self.up4 = Up(decoder.up4, prelu)
-        self.section4 = _section(decoder.section4, prelu)
-        self.up5 = Up(decoder.up5, prelu)
-        self.section5 = _section(decoder.section5, prelu)
+        self.initial = Initial(encoder.initial)
+        self.down1 = Down(encoder.down1)
+        self.section1 = _section(encoder.section1)
+        self.down2 = Down(encoder.down2)
+        self.section2 = _section(encoder.section2)
+        self.section3 = _section(encoder.section3)
+        self.up4 = Up(decoder.up4)
+        self.section4 = _section(decoder.section4)
+        self.up5 = Up(decoder.up5)
+        self.section5 = _section(decoder.section5)
         self.last = fold(decoder.last)
 
     def forward(self, image: Tensor) -> Tensor:
@@ -48,7 +48,7 @@ class ENetGraph(nn.Module):
 class Initial(nn.Module):
     """The initial block; its batch norm spans both branches and is split between them."""
 
-    def __init__(self, block: InitialBlock, prelu: str) -> None:
+    def __init__(self, block: InitialBlock) -> None:
         super().__init__()
         scale, shift = affine(block.norm)
         filters = block.conv.out_channels
@@ -61,7 +61,7 @@ class Initial(nn.Module):
         # The pooled branch's share of the norm: a scale may be negative, so it cannot go before the pool.
         pooled = nn.Conv2d(3, 3, 1, groups=3).to(block.conv.weight)
         self.scale = like(pooled, scale[filters:].reshape(-1, 1, 1, 1), shift[filters:])
-        self.activation = activation(block.activation, prelu)
+        self.activation = activation(block.activation)
 
     def forward(self, image: Tensor) -> Tensor:
         """(N, 3, H, W) -> (N, 16, H/2, W/2)."""
@@ -71,10 +71,10 @@ class Initial(nn.Module):
 class Regular(nn.Module):
     """A bottleneck that keeps its size."""
 
-    def __init__(self, block: Bottleneck, prelu: str) -> None:
+    def __init__(self, block: Bottleneck) -> None:
         super().__init__()
-        self.branch = sequence(block.branch, prelu)
-        self.activation = activation(block.activation, prelu)
+        self.branch = sequence(block.branch)
+        self.activation = activation(block.activation)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, H, W)."""
@@ -84,11 +84,11 @@ class Regular(nn.Module):
 class Down(nn.Module):
     """A downsampling bottleneck; the shortcut's zero channels are implied by the weights."""
 
-    def __init__(self, block: DownsamplingBottleneck, prelu: str) -> None:
+    def __init__(self, block: DownsamplingBottleneck) -> None:
         super().__init__()
         self.pool = PoolWithCode()
-        self.branch = sequence(block.branch, prelu)
-        self.activation = activation(block.activation, prelu)
+        self.branch = sequence(block.branch)
+        self.activation = activation(block.activation)
         inputs = block.branch[0].in_channels
         identity = torch.eye(inputs + block.extra, inputs).double()[:, :, None, None]
         expansion = self.branch[-1]
@@ -113,17 +113,17 @@ class Down(nn.Module):
 class Up(nn.Module):
     """An upsampling bottleneck."""
 
-    def __init__(self, block: UpsamplingBottleneck, prelu: str) -> None:
+    def __init__(self, block: UpsamplingBottleneck) -> None:
         super().__init__()
-        self.skip = sequence(block.skip, prelu)
+        self.skip = sequence(block.skip)
         self.unpool = UnpoolWithCode()
-        self.branch = sequence(block.branch, prelu)
-        self.activation = activation(block.activation, prelu)
+        self.branch = sequence(block.branch)
+        self.activation = activation(block.activation)
 
     def forward(self, x: Tensor, code: Tensor) -> Tensor:
         """(N, in, H, W) and codes (N, out, H, W) -> (N, out, 2H, 2W)."""
         return self.activation(self.unpool(self.skip(x), code) + self.branch(x))
 
 
-def _section(blocks: nn.Sequential, prelu: str) -> nn.Sequential:
-    return nn.Sequential(*[Regular(block, prelu) for block in blocks])
+def _section(blocks: nn.Sequential) -> nn.Sequential:
+    return nn.Sequential(*[Regular(block) for block in blocks])

@@ -1,16 +1,13 @@
 """Batch norm folded into the convolution before it, dropout removed: exact up to rounding."""
 
+import copy
 from typing import Iterable, List, Optional, Tuple
 
 import torch
 from torch import Tensor, nn
 
-from .layers import LinearAbsPReLU
 
-PRELU_FORMS = ('module', 'linear_abs')
-
-
-def sequence(layers: Iterable[nn.Module], prelu: str = 'module') -> nn.Sequential:
+def sequence(layers: Iterable[nn.Module]) -> nn.Sequential:
     """Return the inference form of layers that follow each other."""
     folded: List[nn.Module] = []
     for layer in _flatten(layers):
@@ -21,7 +18,7 @@ def sequence(layers: Iterable[nn.Module], prelu: str = 'module') -> nn.Sequentia
         elif isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
             folded.append(fold(layer))
         elif isinstance(layer, (nn.PReLU, nn.ReLU)):
-            folded.append(activation(layer, prelu))
+            folded.append(activation(layer))
         elif not isinstance(layer, (nn.Dropout, nn.Dropout2d)):
             raise TypeError(f'no inference form of {type(layer).__name__} is known')
     return nn.Sequential(*folded)
@@ -51,13 +48,13 @@ def like(conv: nn.Module, weight: Tensor, bias: Optional[Tensor]) -> nn.Module:
                      groups=conv.groups, bias=bias is not None)
     if transposed:
         arguments['output_padding'] = conv.output_padding
-    copy = type(conv)(int(maps[0]), int(maps[1]), conv.kernel_size, **arguments)
-    copy.to(conv.weight.device, conv.weight.dtype)
+    made = type(conv)(int(maps[0]), int(maps[1]), conv.kernel_size, **arguments)
+    made.to(conv.weight.device, conv.weight.dtype)
     with torch.no_grad():
-        copy.weight.copy_(weight)
+        made.weight.copy_(weight)
         if bias is not None:
-            copy.bias.copy_(bias)
-    return copy
+            made.bias.copy_(bias)
+    return made
 
 
 def affine(norm: nn.BatchNorm2d) -> Tuple[Tensor, Tensor]:
@@ -66,18 +63,9 @@ def affine(norm: nn.BatchNorm2d) -> Tuple[Tensor, Tensor]:
     return scale, norm.bias.detach().double() - norm.running_mean.double() * scale
 
 
-def activation(layer: nn.Module, prelu: str = 'module') -> nn.Module:
-    """Return a copy of a ReLU or PReLU, the latter in the form asked for."""
-    if prelu not in PRELU_FORMS:
-        raise ValueError('prelu must be one of {}, not {!r}'.format(', '.join(PRELU_FORMS), prelu))
-    if isinstance(layer, nn.ReLU):
-        return nn.ReLU()
-    if prelu == 'linear_abs':
-        return LinearAbsPReLU(layer.weight)
-    copy = nn.PReLU(layer.num_parameters).to(layer.weight.device, layer.weight.dtype)
-    with torch.no_grad():
-        copy.weight.copy_(layer.weight)
-    return copy
+def activation(layer: nn.Module) -> nn.Module:
+    """Return a copy of a ReLU or PReLU."""
+    return nn.ReLU() if isinstance(layer, nn.ReLU) else copy.deepcopy(layer)
 
 
 def _flatten(layers: Iterable[nn.Module]) -> Iterable[nn.Module]:

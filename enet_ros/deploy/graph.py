@@ -17,22 +17,18 @@ from .segnet_graph import SegNetGraph
 
 HEADS = ('logits', 'labels')
 
-#: Part of every engine cache's key: raise it when the inference form changes.
-GRAPH_VERSION = 2
 
-
-def rewrite(network: nn.Module, head: str = 'logits', prelu: str = 'module') -> nn.Module:
+def rewrite(network: nn.Module, head: str = 'logits') -> nn.Module:
     """Return the inference form of a trained network; the network itself is left as it is.
 
     The result takes RGB in [0, 1] (N, 3, H, W) and gives logits (N, C, H, W) or, with
     ``head='labels'``, class indices (N, H, W) in the input's float type, the first on ties.
-    `prelu` is 'module' or 'linear_abs' (see `layers.LinearAbsPReLU`). ValueError for another head
-    or form, TypeError for a network or layer whose inference form is not known.
+    ValueError for another head, TypeError for a network or layer whose inference form is not known.
     """
     if head not in HEADS:
         raise ValueError('head must be one of {}, not {!r}'.format(', '.join(HEADS), head))
     if isinstance(network, ENet):
-        graph: nn.Module = ENetGraph(network, prelu)
+        graph: nn.Module = ENetGraph(network)
     elif isinstance(network, (SegNet, SegNetBasic)):
         graph = SegNetGraph(network)
     else:

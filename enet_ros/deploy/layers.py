@@ -93,24 +93,6 @@ class ContrastNormalisation(nn.Module):
         return image * 255.0 * self.energy(image * image) ** -self.beta
 
 
-class LinearAbsPReLU(nn.Module):
-    """PReLU as x * (1 + a) / 2 + |x| * (1 - a) / 2, which some runtimes fuse and PReLU they do not.
-
-    It rounds differently from PReLU in the last place.
-    """
-
-    def __init__(self, slope: Tensor) -> None:
-        """Take PReLU's weight: (C,) or (1,)."""
-        super().__init__()
-        slope = slope.detach().reshape(1, -1, 1, 1)
-        self.register_buffer('linear', (1 + slope) / 2)
-        self.register_buffer('absolute', (1 - slope) / 2)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, C, H, W)."""
-        return x * self.linear + x.abs() * self.absolute
-
-
 def _greater(a: Tensor, b: Tensor) -> Tensor:
     """Return 1 where a > b, else 0, in their own type."""
     return (a - b).clamp(0.0, 1.0).ceil()

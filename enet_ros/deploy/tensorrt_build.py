@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from .engine import Engine, EngineError
+from .tensorrt_engine import takes_bytes
 from .tensorrt_trace import record
 
 _STRONGLY_TYPED = 10        # the first TensorRT whose networks are
@@ -29,7 +30,8 @@ def build(graph: torch.nn.Module, input_size: Tuple[int, int], precision: str, w
     `tactics` are the libraries whose kernels TensorRT tries, by its own names (CUDNN, CUBLAS, CUBLAS_LT,
     ...): fewer need less memory; all that are there where None.
 
-    The graph is in fp32 on the CPU; with 'fp16' the engine's input and output are fp16 too.
+    The graph is in fp32 on the CPU. From TensorRT 8.5 on the plan takes a frame's bytes, and gives labels as
+    bytes where the graph has that head; before, its input and output are floats of `precision`.
     EngineError with TensorRT's own words where it fails.
     """
     import tensorrt as trt
@@ -82,15 +84,19 @@ def _filled(graph: torch.nn.Module, input_size: Tuple[int, int], precision: str,
             prelu: str) -> Tuple[Any, Any, Any, bool]:
     """Return a definition, its builder and configuration, and whether its types are its own.
 
-    From TensorRT 10 on they are, and nothing but torch is needed; before, torch2trt traces in fp32.
+    From TensorRT 10 on they are. Before 8.5, which has no bytes, torch2trt traces; then nothing but torch.
     """
     import tensorrt as trt
-    if int(trt.__version__.split('.')[0]) >= _STRONGLY_TYPED:
+    if takes_bytes():
         from .tensorrt_fill import Network, fill
+        typed = int(trt.__version__.split('.')[0]) >= _STRONGLY_TYPED
         builder = trt.Builder(logger)
-        definition = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
-        fill(Network(definition, np.float16 if precision == 'fp16' else np.float32, prelu), graph, input_size)
-        return definition, builder, builder.create_builder_config(), True
+        definition = builder.create_network(1 << int(
+            trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED if typed else
+            trt.NetworkDefinitionCreationFlag.EXPLICIT_BATCH))
+        dtype = np.float16 if typed and precision == 'fp16' else np.float32
+        fill(Network(definition, dtype, prelu), graph, input_size, as_bytes=True)
+        return definition, builder, builder.create_builder_config(), typed
     recorded = record(graph, torch.zeros((1, 3) + tuple(input_size)), logger=logger, prelu=prelu)
     for tensor in (recorded.network.get_input(0), recorded.network.get_output(0)):
         tensor.location = trt.TensorLocation.DEVICE     # torch2trt took it from the CPU example
@@ -98,18 +104,25 @@ def _filled(graph: torch.nn.Module, input_size: Tuple[int, int], precision: str,
     return recorded.network, recorded.builder, recorded.config, False
 
 
-def check(engine: Engine, graph: torch.nn.Module) -> None:
-    """Compare an engine with its graph in fp32 on a frame it never saw; EngineError where they differ.
+def check(engine: Engine, graph: torch.nn.Module, head: str = 'labels') -> None:
+    """Compare an engine with its graph of logits in fp32 on a frame it never saw; EngineError if they differ.
 
-    A network with a frozen tensor is right on the input it was traced with, and only on that.
+    A network with a frozen tensor is right on the input it was traced with, and only on that. `head` is
+    what the engine is asked for. How wrong a label is: what the true logits lose by it.
     """
     frame = unseen_frame(engine.input_size)
     with torch.no_grad():
         image = torch.from_numpy(frame).permute(2, 0, 1)[None].float() / 255
         truth = graph(image)[0].numpy()
-    logits, labels = engine.logits(frame), engine.labels(frame)
+    if head == 'labels':
+        labels = engine.labels(frame)
+        known = np.minimum(labels, len(truth) - 1).astype(np.int64)
+        off = truth.max(0) - np.take_along_axis(truth, known[None], 0)[0]
+    else:
+        off = engine.logits(frame) - truth
+        labels = (off + truth).argmax(0)
     agreement = float(np.mean(labels == truth.argmax(0)))
-    error = float(np.sqrt(np.mean((logits - truth) ** 2)) / max(np.sqrt(np.mean(truth ** 2)), 1e-12))
+    error = float(np.sqrt(np.mean(off ** 2)) / max(np.sqrt(np.mean(truth ** 2)), 1e-12))
     if not (agreement >= _AGREEMENT[engine.precision] and error <= _ERROR[engine.precision]):
         raise EngineError(f'the built engine is wrong: on a second input {agreement:.1%} of its labels are '
                           f'right and its logits are off by {error:.1%}')

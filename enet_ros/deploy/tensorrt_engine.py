@@ -1,6 +1,5 @@
-"""TensorRT: the engine of a Jetson, built through torch2trt, cached, and checked before it is used."""
+"""TensorRT: the engine of a Jetson, built in a child process, cached, and checked before it is used."""
 
-import ctypes
 import hashlib
 import importlib
 import importlib.util
@@ -12,17 +11,17 @@ import tempfile
 from typing import Any, Dict, Optional, Tuple
 
 import numpy as np
-import torch
 
 from .. import weights
 from ..weights import Checkpoint
-from .cache import EngineCache
+from . import cuda_memory
+from .cache import GRAPH_VERSION, EngineCache
 from .engine import Engine, EngineError
-from .graph import GRAPH_VERSION
+from .tensorrt_runner import Plan, TensorRTEngine
 
 PRECISIONS = ('fp16', 'fp32')
 _OLDEST = (8, 2)
-_COMPUTE_CAPABILITY = (75, 76)      # CU_DEVICE_ATTRIBUTE_..._MAJOR and ..._MINOR
+_BYTES_SINCE = (8, 5)       # the first TensorRT whose networks take and give uint8
 
 #: 'cpu' for a stand-in of TensorRT that computes there, as our tests have one.
 DEVICE = os.environ.get('ENET_TENSORRT_DEVICE', 'cuda')
@@ -33,8 +32,6 @@ def available() -> Optional[str]:
     """Return None where TensorRT can run here, else why not."""
     if importlib.util.find_spec('tensorrt') is None:
         return 'the tensorrt module is not installed'
-    if DEVICE == 'cuda' and not torch.cuda.is_available():
-        return 'PyTorch sees no CUDA device'
     try:
         version = _version()
     except Exception as error:      # its libraries are mounted from the host and may not match
@@ -42,7 +39,19 @@ def available() -> Optional[str]:
     if version[:2] < _OLDEST or version[0] > _NEWEST:
         return 'TensorRT {} is not supported, only {}.{} to {}.x'.format(
             '.'.join(str(part) for part in version), _OLDEST[0], _OLDEST[1], _NEWEST)
+    if DEVICE == 'cuda':
+        try:
+            cuda_memory.gpu()
+        except EngineError as error:
+            return str(error)
+        if version < _BYTES_SINCE and not importlib.import_module('torch').cuda.is_available():
+            return 'PyTorch sees no CUDA device'
     return None
+
+
+def takes_bytes() -> bool:
+    """Whether this TensorRT's networks take and give bytes; else torch's kernels stand around them."""
+    return _version() >= _BYTES_SINCE
 
 
 def open(checkpoint: Checkpoint, input_size: Tuple[int, int], precision: Optional[str] = None,
@@ -52,34 +61,49 @@ def open(checkpoint: Checkpoint, input_size: Tuple[int, int], precision: Optiona
     `precision` is 'fp16' (the default) or 'fp32'; `threads` has no meaning here. EngineError where
     the build fails or the engine's answers are wrong.
     """
-    precision = checked_precision(precision)
-    store, key = EngineCache(cache), engine_key(checkpoint, input_size, precision)
-    plan = store.load(key)
-    if plan is not None:
-        try:
-            return _run(plan, input_size, precision)
-        except EngineError as error:    # another driver under the same TensorRT, say
-            print(f'{error}; building it again', file=sys.stderr)
-    build_in_child(checkpoint, input_size, precision, store.folder, force=plan is not None)
-    plan = store.load(key)
-    if plan is None:
-        raise EngineError('the engine was built, but not for this device and these weights')
-    return _run(plan, input_size, precision)
+    chosen, store = checked_precision(precision), EngineCache(cache)
+
+    def opened(head: str) -> Any:
+        """Open the plan of a head, built first where there is none that this driver takes."""
+        key = engine_key(checkpoint, input_size, chosen, head)
+        plan = store.load(key)
+        if plan is not None:
+            try:
+                return _loaded(plan, input_size, chosen)
+            except EngineError as error:    # another driver under the same TensorRT, say
+                print(f'{error}; building it again', file=sys.stderr)
+        build_in_child(checkpoint, input_size, chosen, store.folder, head, force=plan is not None)
+        plan = store.load(key)
+        if plan is None:
+            raise EngineError('the engine was built, but not for this device and these weights')
+        return _loaded(plan, input_size, chosen)
+
+    return TensorRTEngine(opened, input_size, chosen) if takes_bytes() else opened('logits')
 
 
-def _run(plan: bytes, input_size: Tuple[int, int], precision: str) -> Engine:
-    from .tensorrt_runner import TensorRTEngine
+def run(plan: bytes, input_size: Tuple[int, int], precision: str, head: str) -> Engine:
+    """Return an engine of one plan, for its check; it has no other head."""
+    loaded = _loaded(plan, input_size, precision)
+    return loaded if isinstance(loaded, Engine) else TensorRTEngine(
+        lambda asked: loaded, input_size, precision, head)
+
+
+def _loaded(plan: bytes, input_size: Tuple[int, int], precision: str) -> Any:
+    """Return a `Plan`, or before 8.5 a whole engine."""
     try:
-        return TensorRTEngine(plan, input_size, precision, DEVICE)
+        if takes_bytes():
+            return Plan(plan, input_size, DEVICE)
+        from .tensorrt_float_runner import TensorRTFloatEngine
+        return TensorRTFloatEngine(plan, input_size, precision, DEVICE)
     except RuntimeError as error:       # what torch raises, mostly for want of memory
         raise EngineError(f'the TensorRT engine does not run: {error}') from error
 
 
-def trace(graph: torch.nn.Module, example: torch.Tensor, **options: Any) -> Any:
-    """Fill a TensorRT network from an inference graph (`graph.rewrite`), without building it.
+def trace(graph: Any, example: Any, **options: Any) -> Any:
+    """Fill a TensorRT network from an inference graph (`graph.rewrite`), through torch2trt; build nothing.
 
     `example` is an input (1, 3, H, W) whose size the network gets; its values do not matter. Options:
-    `prelu` ('pointwise' or 'layer', see `tensorrt_layers.prelu`) and `topk`. Returns TensorRT's network
+    `prelu` ('pointwise' or 'layer', see `tensorrt_layers.prelu`). Returns TensorRT's network
     definition. EngineError where torch2trt has no converter for something: it would silently
     freeze that result.
     """
@@ -95,49 +119,28 @@ def checked_precision(precision: Optional[str]) -> str:
     return precision
 
 
-def engine_key(checkpoint: Checkpoint, input_size: Tuple[int, int], precision: str) -> Dict[str, Any]:
-    """Return everything a plan depends on, as JSON types."""
+def engine_key(checkpoint: Checkpoint, input_size: Tuple[int, int], precision: str,
+               head: str = 'labels') -> Dict[str, Any]:
+    """Return everything a plan depends on, as JSON types; before 8.5 every plan gives logits."""
     key: Dict[str, Any] = {
         'network': checkpoint.network, 'variant': checkpoint.variant, 'weights': checkpoint.sha256,
-        'size': '{}x{}'.format(*input_size), 'batch': 1, 'precision': precision, 'head': 'logits',
+        'size': '{}x{}'.format(*input_size), 'batch': 1, 'precision': precision,
+        'head': head if takes_bytes() else 'logits',
         'graph': GRAPH_VERSION, 'tensorrt': '.'.join(str(part) for part in _version()),
         'torch2trt': torch2trt_version()}
     if DEVICE == 'cuda':
-        name, capability = _gpu()
-        key.update(gpu=name, sm=capability)
+        key['gpu'], key['sm'] = cuda_memory.gpu()
     return key
 
 
-def _gpu() -> Tuple[str, str]:
-    """Return name and compute capability ('53') of the first GPU, by the driver alone.
-
-    PyTorch would make a CUDA context for it: half a gigabyte of a TX1's four, which the child that
-    builds needs. EngineError where the driver does not answer.
-    """
-    name, device, value = ctypes.create_string_buffer(256), ctypes.c_int(), ctypes.c_int()
-    capability = ''
-    try:
-        driver = ctypes.CDLL('libcuda.so.1')
-        failed = driver.cuInit(0) or driver.cuDeviceGet(ctypes.byref(device), 0) or (
-            driver.cuDeviceGetName(name, len(name), device))
-        for attribute in _COMPUTE_CAPABILITY:
-            failed = failed or driver.cuDeviceGetAttribute(ctypes.byref(value), attribute, device)
-            capability += str(value.value)
-    except OSError as error:
-        raise EngineError(f"NVIDIA's driver does not load: {error}") from None
-    if failed:
-        raise EngineError(f"NVIDIA's driver does not answer (error {failed})")
-    return name.value.decode(), capability
-
-
 def build_in_child(checkpoint: Checkpoint, input_size: Tuple[int, int], precision: str, folder: Path,
-                   force: bool = False) -> None:
+                   head: str = 'labels', force: bool = False) -> None:
     """Run `build_engine` and wait; its words go to our stderr. EngineError with its last line if it fails."""
     with tempfile.TemporaryDirectory(prefix='enet_ros_build') as scratch:
         command = [
             sys.executable, '-m', 'enet_ros', 'build_engine', '--weights', str(_file(checkpoint, scratch)),
             '--size', '{}x{}'.format(*input_size), '--precision', precision, '--cache', str(folder),
-            '--with-parent'] + ['--force'] * force
+            '--head', head, '--with-parent'] + ['--force'] * force
         child = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
                                  universal_newlines=True)
         last = ''

@@ -26,10 +26,9 @@ _DEVICE = 'meta' if int(torch.__version__.split('.')[0]) > 1 else 'cpu'
 class Network:
     """A definition that is being filled; `dtype` is numpy's type of its arithmetic."""
 
-    def __init__(self, definition: Any, dtype: Any = np.float32, prelu: str = 'pointwise',
-                 topk: bool = False) -> None:
-        """`prelu` and `topk` as in `tensorrt_engine.trace`."""
-        self.definition, self.dtype, self.prelu, self.topk = definition, np.dtype(dtype), prelu, topk
+    def __init__(self, definition: Any, dtype: Any = np.float32, prelu: str = 'pointwise') -> None:
+        """`prelu` is as in `tensorrt_layers.prelu`."""
+        self.definition, self.dtype, self.prelu = definition, np.dtype(dtype), prelu
         self.pointwise = tensorrt_layers.Pointwise(definition, dtype)
 
     def array(self, tensor: Any) -> Any:
@@ -65,7 +64,7 @@ def fill(network: Network, graph: nn.Module, input_size: Tuple[int, int], as_byt
     if tuple(output.shape) != tuple(result.shape):
         raise EngineError(f'TensorRT makes {tuple(output.shape)} of what PyTorch makes {tuple(result.shape)}')
     if as_bytes and result.dim() == 3:
-        output = definition.add_cast(output, trt.uint8).get_output(0)
+        output = tensorrt_layers.cast(definition, output, trt.uint8)
     output.name = 'output'
     definition.mark_output(output)
 
@@ -165,8 +164,7 @@ def _replaced() -> Iterator[None]:
 
     def labels(self: Any, logits: _Traced) -> Tensor:
         network = logits.network
-        return answer(network, tensorrt_layers.labels(
-            network.definition, logits.trt, network.dtype, network.topk))
+        return answer(network, tensorrt_layers.labels(network.definition, logits.trt, network.dtype))
 
     def cells(self: Any, scores: _Traced) -> Tensor:
         network = scores.network

@@ -149,15 +149,12 @@ def transposed_convolution(network: Any, x: Any, weight: np.ndarray, bias: Any, 
     return layer.get_output(0)
 
 
-def labels(network: Any, logits: Any, dtype: Any, topk: bool = False) -> Any:
+def labels(network: Any, logits: Any, dtype: Any) -> Any:
     """Return class indices (N, H, W): a running maximum over the classes, the first one on ties.
 
-    With `topk` by TensorRT's TopK, as int32, which on a TX1's kind of GPU was seen to take a second.
+    TensorRT's own TopK was seen to take a second on a TX1's kind of GPU.
     """
-    batch, classes, height, width = logits.shape
-    if topk:
-        layer = network.add_topk(logits, trt.TopKOperation.MAX, 1, 1 << 1)
-        return _reshape(network, layer.get_output(1), (batch, height, width))
+    batch, _, height, width = logits.shape
     return _reshape(network, _best(network, logits, 1, dtype), (batch, height, width))
 
 
@@ -171,13 +168,22 @@ def cell_labels(network: Any, scores: Any, dtype: Any) -> Any:
 
 
 def image_of_bytes(network: Any, frame: Any, dtype: Any) -> Any:
-    """Return (1, 3, H, W) in [0, 1] of a frame's bytes (1, H, W, 3); from TensorRT 8.6 on."""
-    numbers = network.add_cast(frame, trt.float16 if np.dtype(dtype) == np.float16 else trt.float32)
-    layer = network.add_shuffle(numbers.get_output(0))
+    """Return (1, 3, H, W) in [0, 1] of a frame's bytes (1, H, W, 3); from TensorRT 8.5 on."""
+    layer = network.add_shuffle(
+        cast(network, frame, trt.float16 if np.dtype(dtype) == np.float16 else trt.float32))
     layer.first_transpose = (0, 3, 1, 2)
     # Bytes are exact in fp16, and dividing rounds once; a weight of w / 255 would be subnormal.
     p = Pointwise(network, dtype)
     return p.binary(_Op.DIV, layer.get_output(0), 255.0)
+
+
+def cast(network: Any, tensor: Any, dtype: Any) -> Any:
+    """Return a tensor in another of TensorRT's types."""
+    if hasattr(network, 'add_cast'):
+        return network.add_cast(tensor, dtype).get_output(0)
+    layer = network.add_identity(tensor)        # before 8.6
+    layer.set_output_type(0, dtype)
+    return layer.get_output(0)
 
 
 def pair(value: Any) -> Tuple[int, ...]:

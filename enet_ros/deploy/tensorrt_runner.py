@@ -1,112 +1,114 @@
-"""Running a TensorRT plan: one context, one stream, one thread."""
+"""Running TensorRT plans that take and give bytes, as TensorRT can from 8.5 on. Needs no torch."""
 
-import contextlib
-from typing import Any, Tuple
+import importlib
+from typing import Any, Callable, Dict, List, NamedTuple, Tuple
 
 import numpy as np
-import torch
 
+from .cuda_memory import CudaMemory
 from .engine import Engine, EngineError
-from .frames import FrameBuffers
-from .torch_layers import best_and_probability
+
+# TensorRT's own `nptype` fails beside a numpy that is newer than it.
+_TYPES = {'UINT8': np.uint8, 'HALF': np.float16, 'FLOAT': np.float32}
 
 
-class TensorRTEngine(Engine):
-    """A plan that takes (1, 3, H, W) and gives logits (1, C, H, W), both of the engine's precision.
+class Loaded(NamedTuple):
+    """A plan that TensorRT has loaded, and what must live as long as it."""
 
-    TensorRT 8.2 has no uint8, so torch kernels on the same stream scale the frame before it and take
-    the argmax after it: what crosses the bus are a frame's bytes up and a label's bytes down.
-    """
+    logger: Any
+    runtime: Any
+    engine: Any
+    context: Any
 
-    name = 'tensorrt'
 
-    def __init__(self, plan: bytes, input_size: Tuple[int, int], precision: str,
-                 device: str = 'cuda') -> None:
-        """Load a plan; EngineError where this TensorRT or this GPU cannot run it.
+def load(plan: bytes) -> Loaded:
+    """Load a plan; EngineError where this TensorRT or this GPU cannot run it."""
+    import tensorrt as trt
+    logger = trt.Logger(trt.Logger.ERROR)
+    runtime = trt.Runtime(logger)
+    engine = runtime.deserialize_cuda_engine(plan)
+    if engine is None:
+        raise EngineError('TensorRT cannot load the engine')
+    context = engine.create_execution_context()
+    if context is None:
+        raise EngineError('TensorRT has no memory for an execution context')
+    return Loaded(logger, runtime, engine, context)
+
+
+class Plan:
+    """One plan: a frame's bytes in, the answer of its head out. One context, one stream, one thread."""
+
+    def __init__(self, plan: bytes, input_size: Tuple[int, int], device: str = 'cuda') -> None:
+        """Load a plan that takes (1, H, W, 3) uint8; EngineError where that cannot be.
 
         `device` is 'cpu' only for a stand-in of TensorRT that computes there.
         """
-        import tensorrt as trt
-        self.precision, self.input_size = precision, input_size
-        self._logger = trt.Logger(trt.Logger.ERROR)
-        self._runtime = trt.Runtime(self._logger)
-        self._engine = self._runtime.deserialize_cuda_engine(plan)
-        if self._engine is None:
-            raise EngineError('TensorRT cannot load the engine')
-        self._context = self._engine.create_execution_context()
-        if self._context is None:
-            raise EngineError('TensorRT has no memory for an execution context')
-        self._stream = torch.cuda.Stream() if device == 'cuda' else None
-        dtype = torch.float16 if precision == 'fp16' else torch.float32
-        self._buffers = FrameBuffers(input_size, dtype, device)
-        self._logits = torch.empty(self._shape('output'), dtype=dtype, device=device)
-        if self._shape('image') != tuple(self._buffers.image.shape):
+        self._loaded: Any = load(plan)
+        engine, context = self._loaded.engine, self._loaded.context
+        shape = tuple(engine.get_tensor_shape('output'))
+        if tuple(engine.get_tensor_shape('image')) != (1,) + tuple(input_size) + (3,):
             raise EngineError('the cached engine is for another size')
-        self._bind()
-        self.labels(np.zeros(input_size + (3,), np.uint8))
+        # A stand-in that computes on the CPU brings its own memory.
+        self._memory: Any = CudaMemory() if device == 'cuda' else importlib.import_module('tensorrt').Memory()
+        pairs: List[Tuple[Any, int]] = [self._memory.pair(*made) for made in (
+            ((1,) + tuple(input_size) + (3,), np.uint8),
+            (shape, _TYPES[engine.get_tensor_dtype('output').name]))]
+        (self._frame, self._image), (self._fetched, self._output) = pairs
+        self._answer = np.empty(shape[1:], self._fetched.dtype)
+        context.set_tensor_address('image', self._image)
+        context.set_tensor_address('output', self._output)
+
+    def run(self, frame: np.ndarray) -> np.ndarray:
+        """(H, W, 3) uint8 -> labels (H, W) or logits (C, H, W), overwritten by the next call.
+
+        They lie in ordinary memory: the processor of some boards reads pinned memory uncached.
+        """
+        self._frame[0] = frame
+        self._memory.upload(self._image, self._frame)
+        if not self._loaded.context.execute_async_v3(self._memory.stream):
+            raise RuntimeError('TensorRT could not run the network')
+        self._memory.fetch(self._fetched, self._output)
+        np.copyto(self._answer, self._fetched[0])
+        return self._answer
+
+    def close(self) -> None:
+        """Release the context, the engine and then the memory they used."""
+        self._loaded = None
+        del self._frame, self._fetched
+        self._memory.close()
+
+
+class TensorRTEngine(Engine):
+    """Labels by one plan, with the argmax inside; logits by another, opened when first asked for."""
+
+    name = 'tensorrt'
+
+    def __init__(self, open_plan: Callable[[str], Plan], input_size: Tuple[int, int], precision: str,
+                 head: str = 'labels') -> None:
+        """`open_plan` opens the plan of a head, 'labels' or 'logits'; that of `head` is opened at once."""
+        self.precision, self.input_size = precision, input_size
+        self._open_plan: Any = open_plan
+        self._plans: Dict[str, Plan] = {}
+        self._run(head, np.zeros(input_size + (3,), np.uint8))     # the first run allocates
 
     def labels(self, frame: np.ndarray) -> np.ndarray:
         """(H, W, 3) uint8 RGB -> (H, W) uint8 labels, overwritten by the next call."""
-        with self._on_stream():
-            self._run(frame)
-            self._buffers.store(self._logits)
-            self._wait()
-        return self._buffers.labels()
+        return self._run('labels', frame)
 
     def logits(self, frame: np.ndarray) -> np.ndarray:
         """(H, W, 3) uint8 RGB -> (C, H, W) float32 logits."""
-        with self._on_stream():
-            self._run(frame)
-            return self._logits[0].float().cpu().numpy()
-
-    def labels_and_confidence(self, frame: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
-        """(H, W, 3) uint8 RGB -> labels and their probability times 255, (H, W) uint8 both."""
-        with self._on_stream():
-            self._run(frame)
-            return best_and_probability(self._logits, self.calibrated())
+        return self._run('logits', frame).astype(np.float32)
 
     def close(self) -> None:
-        """Release context, engine and buffers, in this order."""
-        for name in ('_context', '_engine', '_runtime', '_buffers', '_logits'):
-            self.__dict__[name] = None
+        """Release the plans."""
+        self._open_plan = None
+        while self._plans:
+            self._plans.popitem()[1].close()
 
-    def _run(self, frame: np.ndarray) -> None:
+    def _run(self, head: str, frame: np.ndarray) -> np.ndarray:
         self.check(frame)
-        if self._context is None:
+        if self._open_plan is None:
             raise RuntimeError('the engine was closed')
-        self._buffers.load(frame)
-        stream = self._stream.cuda_stream if self._stream is not None else 0
-        if self._named:
-            done = self._context.execute_async_v3(stream)
-        else:
-            done = self._context.execute_async_v2(self._bindings, stream)
-        if not done:
-            raise RuntimeError('TensorRT could not run the network')
-
-    def _bind(self) -> None:
-        """Tell TensorRT the addresses of its input and output, which never change."""
-        addresses = {'image': self._buffers.image.data_ptr(), 'output': self._logits.data_ptr()}
-        if self._named:
-            for name, address in addresses.items():
-                self._context.set_tensor_address(name, address)
-        else:
-            self._bindings = [0] * len(addresses)
-            for name, address in addresses.items():
-                self._bindings[self._engine.get_binding_index(name)] = address
-
-    @property
-    def _named(self) -> bool:
-        """Whether this TensorRT (from 8.5) binds by name."""
-        return hasattr(self._engine, 'num_io_tensors')
-
-    def _shape(self, name: str) -> Tuple[int, ...]:
-        if self._named:
-            return tuple(self._engine.get_tensor_shape(name))
-        return tuple(self._engine.get_binding_shape(self._engine.get_binding_index(name)))
-
-    def _on_stream(self) -> Any:
-        return contextlib.ExitStack() if self._stream is None else torch.cuda.stream(self._stream)
-
-    def _wait(self) -> None:
-        if self._stream is not None:
-            self._stream.synchronize()
+        if head not in self._plans:
+            self._plans[head] = self._open_plan(head)
+        return self._plans[head].run(frame)

@@ -27,8 +27,8 @@ class Recorded(NamedTuple):
     logger: Any
 
 
-def record(graph: torch.nn.Module, example: torch.Tensor, logger: Any = None, prelu: str = 'pointwise',
-           topk: bool = False) -> Recorded:
+def record(graph: torch.nn.Module, example: torch.Tensor, logger: Any = None,
+           prelu: str = 'pointwise') -> Recorded:
     """Fill a network definition; see `tensorrt_engine.trace`."""
     import tensorrt as trt
 
@@ -44,7 +44,7 @@ def record(graph: torch.nn.Module, example: torch.Tensor, logger: Any = None, pr
     keywords: Dict[str, Any] = {
         'module': graph, 'device_types': {}, 'default_device_type': trt.DeviceType.GPU, 'gpu_fallback': True,
         'fp16_mode': False, 'int8_mode': False, 'max_batch_size': 1,
-        converters.PRELU_FORM: prelu, converters.TOPK: topk}
+        converters.PRELU_FORM: prelu}
     inputs = (example.detach().clone(),)        # torch2trt leaves a mark on it
     failure = None
     with torch.no_grad(), _unsupported_methods() as unsupported, _tensor_class_restored():

@@ -1,33 +1,29 @@
 """Bytes an inference graph moves through memory: on a small GPU, what decides its speed. An estimate.
 
 The rule: every layer reads its inputs once and writes its outputs once, whatever a runtime might save;
-only a convolution with its bias and the activation after it, and pointwise layers that follow each
+only a convolution with its bias and the activation after it, and pointwise layers that run one after the
 other, count as one layer. Slices, reshapes, pooling codes and unpooling are layers like any other.
-Counted alike from a PyTorch graph, which needs no TensorRT, and from a TensorRT network definition.
 """
 
 from collections import Counter
-from typing import Any, Dict, Hashable, Iterable, List, NamedTuple, Sequence, Set, Tuple
+import copy
+from typing import Any, Dict, Hashable, Iterable, List, NamedTuple, Sequence, Tuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 _POINTWISE = ('activation', 'pointwise')
 
-# By torch's functions and TensorRT's layer types; of the latter, those not listed move next to nothing.
-_TORCH_KINDS = {
+# By the names of torch's functions.
+_KINDS = {
     'conv2d': 'convolution', 'conv_transpose2d': 'convolution', 'relu': 'activation', 'prelu': 'pointwise',
     'add': 'pointwise', 'sub': 'pointwise', 'rsub': 'pointwise', 'mul': 'pointwise', 'pow': 'pointwise',
     'abs': 'pointwise', 'clamp': 'pointwise', 'ceil': 'pointwise', 'max': 'pointwise', 'to': 'pointwise',
     'max_pool2d': 'pooling', 'cat': 'concatenation', 'getitem': 'slice', 'flatten': 'reshape',
     'argmax': 'argmax',
 }
-_TENSORRT_KINDS = {
-    'CONVOLUTION': 'convolution', 'DECONVOLUTION': 'convolution', 'ACTIVATION': 'activation',
-    'ELEMENTWISE': 'pointwise', 'UNARY': 'pointwise', 'PARAMETRIC_RELU': 'PReLU', 'POOLING': 'pooling',
-    'CONCATENATION': 'concatenation', 'SLICE': 'slice', 'SHUFFLE': 'reshape', 'TOPK': 'argmax',
-}
+# Where shapes are inferred: without arithmetic, but for PyTorch 1.10.
+_DEVICE = 'meta' if int(torch.__version__.split('.')[0]) > 1 else 'cpu'
 
 
 class Layer(NamedTuple):
@@ -50,28 +46,13 @@ class Traffic(NamedTuple):
 
 
 def of_graph(graph: nn.Module, input_size: Tuple[int, int]) -> Traffic:
-    """Count an inference graph at (height, width) by running it once on the CPU."""
-    image = torch.zeros((1, 3) + tuple(input_size)).as_subclass(_Recorder)
+    """Count an inference graph at (height, width) by running it once, without arithmetic."""
+    image = torch.zeros((1, 3) + tuple(input_size), device=_DEVICE).as_subclass(_Recorder)
     image.ledger = []
     with torch.no_grad():
-        output = graph(image)
+        output = copy.deepcopy(graph).to(_DEVICE)(image)
     weights = sum(parameter.numel() for parameter in graph.parameters())
     return count([layer for layer, _ in image.ledger], [id(output)], weights)
-
-
-def of_network(network: Any, weights: int = 0) -> Traffic:
-    """Count a TensorRT network definition; `weights` are elements its convolutions read."""
-    layers = []
-    for index in range(network.num_layers):
-        layer = network.get_layer(index)
-        kind = _TENSORRT_KINDS.get(layer.type.name)
-        if kind is not None:
-            reads = [layer.get_input(number) for number in range(layer.num_inputs)]
-            writes = [layer.get_output(number) for number in range(layer.num_outputs)]
-            layers.append(Layer(kind, *[tuple((_key(tensor), int(np.prod(tuple(tensor.shape))))
-                                              for tensor in side) for side in (reads, writes)]))
-    outputs = [_key(network.get_output(index)) for index in range(network.num_outputs)]
-    return count(layers, outputs, weights)
 
 
 def count(layers: Sequence[Layer], outputs: Iterable[Hashable], weights: int = 0) -> Traffic:
@@ -96,41 +77,19 @@ def count(layers: Sequence[Layer], outputs: Iterable[Hashable], weights: int = 0
 def _fuse(layers: Sequence[Layer]) -> List[int]:
     """Return the number of the fused layer that each layer belongs to."""
     readers = Counter(key for layer in layers for key, _ in layer.reads)
-    maker = {key: index for index, layer in enumerate(layers) for key, _ in layer.writes}
-    edges = [(maker[key], index) for index, layer in enumerate(layers)
-             for key, _ in layer.reads if key in maker]
-    kinds = [layer.kind for layer in layers]
-    groups = list(range(len(layers)))
-    for source, target in edges:
-        activates = kinds[target] == 'activation' and kinds[source] == 'convolution'
-        if activates and readers[layers[target].reads[0][0]] == 1:
-            groups[target], kinds[target] = source, 'activated convolution'
-        elif kinds[source] in _POINTWISE and kinds[target] in _POINTWISE:
-            old, new = groups[target], groups[source]
-            if old != new and not _leads_around(edges, groups, new, old):
-                groups = [new if group == old else group for group in groups]
+    groups: List[int] = []
+    kind, last = '', None       # of the fused layer that is still open, and what it wrote
+    for index, layer in enumerate(layers):
+        joins = layer.kind in _POINTWISE and kind in _POINTWISE
+        if layer.kind == 'activation' and kind == 'convolution':
+            joins = layer.reads[0][0] == last and readers[last] == 1
+        groups.append(groups[-1] if joins else index)
+        if kind == 'convolution' and joins:
+            kind = 'activated convolution'
+        elif not joins:
+            kind = layer.kind
+        last = layer.writes[0][0]
     return groups
-
-
-def _leads_around(edges: Sequence[Tuple[int, int]], groups: Sequence[int], start: int, end: int) -> bool:
-    """Tell whether a way leads from one group to another through a third: then they cannot be one."""
-    after: Dict[int, Set[int]] = {}
-    for source, target in edges:
-        after.setdefault(groups[source], set()).add(groups[target])
-    waiting = list(after.get(start, set()) - {start, end})
-    seen = set(waiting)
-    while waiting:
-        following = after.get(waiting.pop(), set()) - seen - {start}
-        if end in following:
-            return True
-        seen |= following
-        waiting.extend(following)
-    return False
-
-
-def _key(tensor: Any) -> Hashable:
-    """Return what tells a network's tensor from others: bindings may hand out a new object each time."""
-    return tensor.name or id(tensor)
 
 
 class _Recorder(Tensor):
@@ -144,7 +103,7 @@ class _Recorder(Tensor):
             result = func(*args, **(kwargs or {}))
         if not isinstance(result, Tensor):
             return result
-        kind = _TORCH_KINDS[func.__name__.strip('_')]
+        kind = _KINDS[func.__name__.strip('_')]
         result = result.as_subclass(cls)
         tensors = [item for argument in args
                    for item in (argument if isinstance(argument, (tuple, list)) else (argument,))

@@ -1,4 +1,4 @@
-"""What a network costs: parameters, model size, multiply-accumulates, FLOPs and bytes moved, per layer.
+"""What a network costs: parameters, model size, multiply-accumulates and FLOPs, per layer.
 
 Counted on PyTorch's meta device: no arithmetic is done and no memory is filled, so a 1920x1080
 SegNet takes a moment. Needs PyTorch 1.13 or newer (a workstation).
@@ -11,14 +11,11 @@ Conventions, all for a batch of one:
   activation. Batch norm is folded into its convolution (so every normalised convolution has a bias).
   Pooling, sums and copies are free. This is the convention that yields 286.03 GFLOP for SegNet in
   the paper's Table 3.
-- **bytes**: every map read once by each layer that takes it and written once, weights read once, at
-  `element_size` bytes. Batch norm is folded; an activation costs nothing where `fused`, and a read
-  and a write of its map where not (the paper, section 5.1: "PReLUs consume more than a quarter of
-  inference time").
+What it moves through memory depends on the form it runs in: `deploy.traffic` counts that.
 """
 
 import copy
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, List, NamedTuple, Optional, Tuple
 
 import torch
 from torch import Tensor, nn
@@ -49,8 +46,6 @@ class LayerCost(NamedTuple):
     parameters: int
     macs: int
     flops: int
-    elements_moved: int             # read and written, activations fused into what precedes them
-    elements_unfused: int           # the same where activations run on their own
 
 
 class NetworkCost(NamedTuple):
@@ -73,21 +68,6 @@ class NetworkCost(NamedTuple):
     def model_bytes(self, element_size: int = 2) -> int:
         """Bytes of the learned parameters; fp16 (two bytes each) by default."""
         return self.parameters * element_size
-
-    def bytes_moved(self, element_size: int = 4, fused: bool = True) -> int:
-        """Bytes read and written for one frame if every layer goes through memory."""
-        return element_size * sum(
-            layer.elements_moved if fused else layer.elements_unfused for layer in self.layers)
-
-    def by_kind(self) -> Dict[str, Dict[str, int]]:
-        """Return sums of macs, flops and elements moved for each kind of operation."""
-        sums: Dict[str, Dict[str, int]] = {}
-        for layer in self.layers:
-            kind = sums.setdefault(layer.kind, {'macs': 0, 'flops': 0, 'elements_unfused': 0})
-            kind['macs'] += layer.macs
-            kind['flops'] += layer.flops
-            kind['elements_unfused'] += layer.elements_unfused
-        return sums
 
 
 def measure(network: nn.Module, input_size: Tuple[int, int],
@@ -138,15 +118,13 @@ class _Ledger(TorchDispatchMode):
 
     def _cost(self, kind: str, args: Any, result: Any) -> LayerCost:
         output = result[0] if isinstance(result, tuple) else result
-        inputs = {'concatenation': args[0], 'sum': args[:2], 'unpooling': args[:2]}.get(kind, args[:1])
-        maps = [tensor for tensor in inputs if isinstance(tensor, Tensor)]
         weights: List[Tensor] = []
         macs, flops = 0, 0
         if kind == 'convolution':
             weights = [weight for weight in args[1:3] if weight is not None]
             if args[6]:
                 kind = 'transposed convolution'
-            positions = maps[0] if args[6] else output
+            positions = args[0] if args[6] else output
             macs = weights[0].numel() * positions.shape[-2] * positions.shape[-1]
             flops = 2 * macs + (output.numel() if len(weights) == 2 else 0)
         elif kind == 'batch norm':
@@ -155,11 +133,8 @@ class _Ledger(TorchDispatchMode):
         elif kind == 'activation':
             weights = [weight for weight in args[1:2]]
             flops = output.numel()
-        moved = sum(tensor.numel() for tensor in maps + weights) + output.numel()
         return LayerCost(
-            self._path[-1], kind, tuple(output.shape[1:]), sum(w.numel() for w in weights), macs, flops,
-            elements_moved=0 if kind in ('batch norm', 'activation') else moved,
-            elements_unfused=0 if kind == 'batch norm' else moved)
+            self._path[-1], kind, tuple(output.shape[1:]), sum(w.numel() for w in weights), macs, flops)
 
     def _give_bias(self, elements: int) -> None:
         """Count the bias that folding a batch norm leaves in the convolution before it."""

@@ -42,6 +42,8 @@ def _arguments(argv: Optional[List[str]]) -> argparse.Namespace:
     add('--size', type=cli.size, metavar='HEIGHTxWIDTH',
         help="the network's input; the weights' own if not given")
     add('--precision', choices=('fp16', 'fp32'), default='fp16', help='what the engine computes in')
+    add('--head', choices=('labels', 'logits'), default='labels',
+        help='what the engine gives; logits for --upsample logits (before TensorRT 8.5 always both)')
     add('--cache', type=Path, metavar='FOLDER', help='where engines are kept')
     add('--workspace', type=int, default=256, metavar='MIB', help='memory TensorRT may use for trials')
     add('--prelu', choices=('pointwise', 'layer'), default='pointwise',
@@ -84,7 +86,8 @@ def _build(checkpoint: weights.Checkpoint, size: Tuple[int, int],
     reason = tensorrt_engine.available()
     if reason is not None:
         raise InputError(f'no engine can be built here: {reason}; --dry-run needs no TensorRT')
-    store, key = EngineCache(options.cache), tensorrt_engine.engine_key(checkpoint, size, options.precision)
+    store, key = EngineCache(options.cache), tensorrt_engine.engine_key(
+        checkpoint, size, options.precision, options.head)
     with store.lock(key):
         if options.force or store.load(key) is None:
             facts = _built(checkpoint, size, options, store, key)
@@ -99,32 +102,31 @@ def _built(checkpoint: weights.Checkpoint, size: Tuple[int, int], options: argpa
            key: Dict[str, Any]) -> Dict[str, Any]:
     from ..deploy import tensorrt_build, tensorrt_engine
     from ..deploy.graph import rewrite
-    from ..deploy.tensorrt_runner import TensorRTEngine
     from ..networks import from_checkpoint
-    graph = rewrite(from_checkpoint(checkpoint))
+    network, head = from_checkpoint(checkpoint), key['head']
     if options.prelu == 'layer':
         print("warning: with --prelu layer a plan of NVIDIA's newest builder has 164 kernels, not 102, and "
               'moves 275 MB a frame, not 213 (19 classes, 640x360)', file=sys.stderr)
     started = time.monotonic()
     with _Ticker('building the engine: TensorRT tries its kernels, which takes minutes'):
-        built = tensorrt_build.build(graph, size, options.precision, options.workspace << 20, options.prelu,
-                                     options.tactics)
+        built = tensorrt_build.build(rewrite(network, head), size, options.precision,
+                                     options.workspace << 20, options.prelu, options.tactics)
     seconds = time.monotonic() - started
     with _Ticker('checking it on an image it never saw'), \
-            TensorRTEngine(built.plan, size, options.precision, tensorrt_engine.DEVICE) as engine:
-        tensorrt_build.check(engine, graph)
-        median = _median_milliseconds(engine)
+            tensorrt_engine.run(built.plan, size, options.precision, head) as engine:
+        tensorrt_build.check(engine, rewrite(network), head)
+        median = _median_milliseconds(engine.labels if head == 'labels' else engine.logits, size)
     facts = {'layers': built.layers, 'build_seconds': seconds, 'median_ms': median, 'prelu': options.prelu}
     store.store(key, built.plan, facts)
     return dict(facts, bytes=len(built.plan), cached=False)
 
 
-def _median_milliseconds(engine: Any) -> float:
-    frame = np.zeros(engine.input_size + (3,), np.uint8)
+def _median_milliseconds(run: Any, size: Tuple[int, int]) -> float:
+    frame = np.zeros(size + (3,), np.uint8)
     times = []
     for _ in range(_TIMED_FRAMES):
         started = time.perf_counter()
-        engine.labels(frame)
+        run(frame)
         times.append(time.perf_counter() - started)
     return float(np.median(times)) * 1e3
 

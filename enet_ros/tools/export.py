@@ -22,7 +22,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     add('--weights', default='camvid', help='a shipped name or an .npz')
     add('--format', choices=sorted(SUFFIXES), default='onnx', help='a plan fits this device alone')
     add('--precision', choices=('fp32', 'fp16'), default='fp32', help='of the weights; of all, in a plan')
-    add('--head', choices=export.HEADS, help='None: labels, for a plan logits')
+    add('--head', choices=export.HEADS, default='labels', help='before TensorRT 8.5 plans give logits only')
     add('--size', type=cli.size, metavar='HxW', help="the network's input; None: as trained")
     add('--output', type=Path, metavar='FILE', help='None: WEIGHTS with the suffix of the format, in out/')
     options = parser.parse_args(argv)
@@ -33,14 +33,12 @@ def main(argv: Optional[List[str]] = None) -> int:
     path = options.output or Path('out') / (Path(options.weights).stem + suffix)
     if path.suffix != suffix:
         raise InputError(f'--output {path}: a file of format {options.format} ends in {suffix}')
-    head = options.head or ('logits' if options.format == 'plan' else 'labels')
+    head, told = options.head, {}
     if options.format == 'onnx':
         export.write_onnx(path, checkpoint, input_size, head, options.precision)
     elif options.format == 'openvino':
         export.write_openvino(path, checkpoint, input_size, head, options.precision)
     else:
-        if head != 'logits':
-            raise InputError('a plan gives logits, as the engine of this package wants them: --head logits')
         from ..deploy import tensorrt_engine
         reason = tensorrt_engine.available()
         if reason is not None:
@@ -48,11 +46,13 @@ def main(argv: Optional[List[str]] = None) -> int:
         from ..deploy import tensorrt_build
         from ..deploy.graph import rewrite
         from ..networks import from_checkpoint
-        graph = rewrite(from_checkpoint(checkpoint))
+        if not tensorrt_engine.takes_bytes():
+            head, told = 'logits', {'input': f'"RGB, (1, 3, H, W), {options.precision}, values 0 to 1"'}
+        graph = rewrite(from_checkpoint(checkpoint), head)
         built = tensorrt_build.build(graph, input_size, options.precision, 256 << 20)
         write_bytes(path, built.plan, 'the plan was')
         write_json(path.with_suffix('.json'),
-                   export.metadata(checkpoint, input_size, head, options.precision))
+                   dict(export.metadata(checkpoint, input_size, head, options.precision), **told))
     facts = {'file': path, 'bytes': path.stat().st_size, 'format': options.format, 'head': head,
              'precision': options.precision, 'input_size': input_size, 'weights': options.weights}
     print(f'{path}: {checkpoint.network} at {input_size[0]}x{input_size[1]}, {head}, {options.precision}, '

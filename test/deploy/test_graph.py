@@ -70,8 +70,7 @@ def test_bit_for_bit_in_fp32_where_the_arithmetic_is_exact(name, variant, kind):
     network, x = exact_networks.build(name, variant), exact_networks.image(kind, *size)
     truth = exact_networks.truth(network, x)
     with torch.no_grad():
-        for prelu in ('module', 'linear_abs'):
-            assert torch.equal(rewrite(network, prelu=prelu)(x).double(), truth)
+        assert torch.equal(rewrite(network)(x).double(), truth)
         assert torch.equal(rewrite(network, 'labels')(x), truth.argmax(1).float())
 
 
@@ -161,14 +160,6 @@ def test_odd_sizes_pool_as_in_ceil_mode(size):
     assert torch.equal(unpooled, nn.functional.max_unpool2d(expected, indices, 2, output_size=size))
 
 
-def test_prelu_as_linear_and_absolute_value():
-    network, x = trained_looking('paper').double(), image('random').double()
-    with torch.no_grad():
-        graph = rewrite(network, prelu='linear_abs')
-        assert not any(isinstance(module, nn.PReLU) for module in graph.modules())
-        assert (graph(x) - network(x)).abs().max() < 1e-9
-
-
 def test_nothing_of_training_is_left_and_the_network_is_untouched():
     network = trained_looking('pytorch-enet')
     network.train()
@@ -187,10 +178,9 @@ def test_sizes_that_do_not_halve_three_times_are_refused():
         rewrite(trained_looking())(torch.zeros(1, 3, 60, 64))
 
 
-@pytest.mark.parametrize('arguments', [{'head': 'mask'}, {'prelu': 'relu'}])
-def test_unknown_forms_are_refused(arguments):
+def test_unknown_heads_are_refused():
     with pytest.raises(ValueError, match='must be one of'):
-        rewrite(trained_looking(), **arguments)
+        rewrite(trained_looking(), head='mask')
 
 
 def test_foreign_networks_are_refused():

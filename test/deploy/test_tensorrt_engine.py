@@ -1,16 +1,23 @@
 """The runner, its buffers and what is refused; with the double, without torch2trt."""
 
+import ctypes
 import importlib
 import os
+import subprocess
+import sys
+import threading
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from enet_ros.deploy import tensorrt_engine
+from enet_ros.deploy import cuda_memory, tensorrt_engine
 from enet_ros.deploy.engine import EngineError
 from enet_ros.deploy.frames import FrameBuffers
+from enet_ros.deploy.graph import rewrite
+from enet_ros.deploy.tensorrt_build import unseen_frame
+from enet_ros.networks import from_checkpoint
 
 SIZE = (16, 24)
 
@@ -46,15 +53,35 @@ def plan(trt, precision='fp16', size=SIZE, spoil=False):
     return builder.build_serialized_network(network, builder.create_builder_config())
 
 
-def runner(trt, content, precision='fp16', size=SIZE):
-    module = importlib.import_module('enet_ros.deploy.tensorrt_runner')
-    return module.TensorRTEngine(content, size, precision, device='cpu')
+@pytest.fixture(autouse=True)
+def on_the_cpu(monkeypatch):
+    monkeypatch.setattr(tensorrt_engine, 'DEVICE', 'cpu')
 
 
+def runner(content, precision='fp16', size=SIZE, head='logits'):
+    return tensorrt_engine.run(content, size, precision, head)
+
+
+def built(checkpoint, precision, head):
+    """Return a plan of our own tracing."""
+    build = importlib.import_module('enet_ros.deploy.tensorrt_build')
+    return build.build(rewrite(from_checkpoint(checkpoint), head), SIZE, precision, 1 << 20).plan
+
+
+@pytest.fixture
+def any_plan(trt, random_checkpoint):
+    return built(random_checkpoint, 'fp16', 'logits') if tensorrt_engine.takes_bytes() else plan(trt)
+
+
+old = pytest.mark.parametrize('trt', ['8.2.1.9'], indirect=True)
+with_bytes = pytest.mark.parametrize('trt', ['8.5.3', '8.6.1', '10.3.0'], indirect=True)
+
+
+@old
 @pytest.mark.parametrize('precision, tolerance', [('fp16', 2e-3), ('fp32', 1e-6)])
-def test_bytes_in_labels_out(trt, precision, tolerance):
+def test_floats_by_torch_where_there_are_no_bytes(trt, precision, tolerance):
     frames = np.random.RandomState(0).randint(0, 256, (3,) + SIZE + (3,)).astype(np.uint8)
-    with runner(trt, plan(trt, precision), precision) as engine:
+    with runner(plan(trt, precision), precision) as engine:
         for frame in frames:
             with torch.no_grad():
                 truth = Tiny()(torch.from_numpy(frame).permute(2, 0, 1)[None].float() / 255)[0].numpy()
@@ -66,33 +93,97 @@ def test_bytes_in_labels_out(trt, precision, tolerance):
         engine.labels(frames[0])
 
 
-def test_frames_of_another_size_are_refused(trt):
-    with runner(trt, plan(trt)) as engine, pytest.raises(ValueError, match='uint8 frames of shape'):
-        engine.labels(np.zeros((8, 8, 3), np.uint8))
+@with_bytes
+@pytest.mark.parametrize('precision', ['fp16', 'fp32'])
+def test_bytes_in_labels_out(trt, random_checkpoint, precision):
+    """One plan of labels, and one of logits that is opened when first asked for."""
+    graph = rewrite(from_checkpoint(random_checkpoint))
+    plans = {head: built(random_checkpoint, precision, head) for head in ('labels', 'logits')}
+    opened = []
+
+    def open_plan(head):
+        opened.append(head)
+        return tensorrt_engine.Plan(plans[head], SIZE, 'cpu')
+
+    frame = unseen_frame(SIZE, seed=4)
+    with tensorrt_engine.TensorRTEngine(open_plan, SIZE, precision) as engine:
+        labels = engine.labels(frame)
+        assert opened == ['labels'] and labels.dtype == np.uint8 and labels.shape == SIZE
+        inside = engine._plans['labels']
+        assert not any(np.shares_memory(labels, own) for own in (inside._fetched, inside._frame))
+        with torch.no_grad():
+            truth = graph(torch.from_numpy(frame).permute(2, 0, 1)[None].float() / 255)[0].numpy()
+        logits = engine.logits(frame)
+        assert opened == ['labels', 'logits'] and logits.dtype == np.float32
+        assert np.abs(logits - truth).max() < (0.02 if precision == 'fp16' else 1e-4) * np.abs(truth).max()
+        assert np.mean(engine.labels(frame) == truth.argmax(0)) > (0.98 if precision == 'fp16' else 0.999)
+    engine.close()
+    with pytest.raises(RuntimeError, match='closed'):
+        engine.labels(frame)
+
+
+def test_a_robot_that_has_its_plan_imports_no_torch(double_environment, random_weights, tmp_path):
+    """Built in a child at the first start, loaded at the second; no torch2trt anywhere."""
+    program = """
+import sys
+import numpy as np
+from enet_ros import Segmenter, deploy
+from enet_ros.deploy import tensorrt_engine
+print('torch' in sys.modules)       # the double will import it: it computes with it
+segment = Segmenter.open(sys.argv[1], 'tensorrt', cache=sys.argv[2])
+print(segment(np.zeros((20, 30, 3), np.uint8)).shape, segment.engine.name)
+"""
+    command = [sys.executable, '-c', program, str(random_weights), str(tmp_path / 'engines')]
+    first, second = [subprocess.run(
+        command, env=double_environment(tmp_path, '10.3.0'), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        universal_newlines=True) for _ in range(2)]
+    for run in (first, second):
+        assert run.stdout.splitlines() == ['False', '(20, 30) tensorrt'], run.stderr
+    assert 'building the engine' in first.stderr and 'building' not in second.stderr
+
+
+@pytest.mark.parametrize('trt', ['8.2.1.9', '10.3.0'], indirect=True)
+def test_frames_of_another_size_are_refused(trt, any_plan):
+    with runner(any_plan) as engine, pytest.raises(ValueError, match='uint8 frames of shape'):
+        engine.logits(np.zeros((8, 8, 3), np.uint8))
 
 
 @pytest.mark.parametrize('content', [b'', b'no plan', b'\0' * 1000])
 def test_a_foreign_plan_is_one_clear_error(trt, content):
     with pytest.raises(EngineError, match='cannot load'):
-        runner(trt, content)
+        runner(content)
 
 
-def test_a_plan_for_another_size_is_refused(trt):
+@pytest.mark.parametrize('trt', ['8.2.1.9', '10.3.0'], indirect=True)
+def test_a_plan_for_another_size_is_refused(trt, any_plan):
     with pytest.raises(EngineError, match='another size'):
-        runner(trt, plan(trt, size=(16, 16)))
+        runner(any_plan, size=(16, 16))
 
 
+@old
 def test_the_second_image_finds_a_frozen_engine(trt):
     build = importlib.import_module('enet_ros.deploy.tensorrt_build')
-    with runner(trt, plan(trt, 'fp32'), 'fp32') as engine:
-        build.check(engine, Tiny())
-    with runner(trt, plan(trt, 'fp32', spoil=True), 'fp32') as engine:
+    with runner(plan(trt, 'fp32'), 'fp32') as engine:
+        build.check(engine, Tiny(), 'logits')
+    with runner(plan(trt, 'fp32', spoil=True), 'fp32') as engine:
         black = np.zeros(SIZE + (3,), np.uint8)
         with torch.no_grad():
             truth = Tiny()(torch.zeros((1, 3) + SIZE))[0].numpy()
         assert np.abs(engine.logits(black) - truth).max() < 1e-6      # right on what it was traced with
         with pytest.raises(EngineError, match='second input'):
-            build.check(engine, Tiny())
+            build.check(engine, Tiny(), 'logits')
+
+
+@with_bytes
+@pytest.mark.parametrize('precision', ['fp16', 'fp32'])
+def test_labels_alone_tell_a_wrong_engine_too(trt, random_checkpoint, precision):
+    build = importlib.import_module('enet_ros.deploy.tensorrt_build')
+    graph = rewrite(from_checkpoint(random_checkpoint))
+    with runner(built(random_checkpoint, precision, 'labels'), precision, head='labels') as engine:
+        build.check(engine, graph)
+        graph.last.weight[:, 2] *= 1.5      # another network's plan: one class is preferred
+        with pytest.raises(EngineError, match='second input'):
+            build.check(engine, graph)
 
 
 def test_buffers_scale_exactly_and_take_the_first_of_equal_classes():
@@ -112,7 +203,8 @@ def test_buffers_scale_exactly_and_take_the_first_of_equal_classes():
 
 
 def test_why_it_is_not_available(monkeypatch, trt):
-    assert tensorrt_engine.available() == 'PyTorch sees no CUDA device' or torch.cuda.is_available()
+    monkeypatch.setattr(tensorrt_engine, 'DEVICE', 'cuda')
+    assert "NVIDIA's driver" in tensorrt_engine.available() or torch.cuda.is_available()
     monkeypatch.setattr(tensorrt_engine, 'DEVICE', 'cpu')
     assert tensorrt_engine.available() is None
     for version in ('7.1.3', '12.0.0'):
@@ -132,41 +224,121 @@ def test_a_tensorrt_that_does_not_load_is_said(tmp_path, monkeypatch):
     assert 'libnvinfer.so.8' in tensorrt_engine.available()
 
 
-def test_the_gpu_is_asked_without_a_context_of_its_own(monkeypatch):
-    """By the driver: PyTorch would hold memory that the child needs for building."""
-    class Driver:
-        def cuInit(self, flags):
-            return 0
+class Driver:
+    """A double of libcuda: copies to the host happen at the wait, and a thread without context is refused."""
 
-        def cuDeviceGet(self, device, number):
-            return 0
+    def __init__(self):
+        self.allocated, self.queued, self.current, self.contexts = {}, [], threading.local(), 0
 
-        def cuDeviceGetName(self, name, length, device):
-            name.value = b'NVIDIA Tegra X1'
-            return 0
+    def __getattr__(self, name):
+        raise AttributeError(f'undefined symbol: {name}')
 
-        def cuDeviceGetAttribute(self, value, attribute, device):
-            value._obj.value = {75: 5, 76: 3}[attribute]
-            return 0
+    def cuInit(self, flags):
+        return 0
 
-    monkeypatch.setattr(tensorrt_engine.ctypes, 'CDLL', lambda name: Driver())
-    assert tensorrt_engine._gpu() == ('NVIDIA Tegra X1', '53')
+    def cuDeviceGet(self, device, number):
+        device._obj.value = number
+        return 0
+
+    def cuDeviceGetName(self, name, length, device):
+        name.value = b'NVIDIA Tegra X1'
+        return 0
+
+    def cuDeviceGetAttribute(self, value, attribute, device):
+        value._obj.value = {75: 5, 76: 3}[attribute]
+        return 0
+
+    def cuDevicePrimaryCtxRetain(self, context, device):
+        context._obj.value, self.contexts = 7, self.contexts + 1
+        return 0
+
+    def cuDevicePrimaryCtxRelease(self, device):
+        self.contexts -= 1
+        return 0
+
+    def cuCtxSetCurrent(self, context):
+        self.current.context = context.value
+        return 0
+
+    def _allocate(self, address, size):
+        if getattr(self.current, 'context', None) != 7:
+            return 201
+        block = ctypes.create_string_buffer(size.value)
+        address._obj.value = ctypes.addressof(block)
+        self.allocated[address._obj.value] = block
+        return 0
+
+    def cuMemAlloc_v2(self, address, size):
+        return self._allocate(address, size)
+
+    def cuMemHostAlloc(self, address, size, flags):
+        return self._allocate(address, size)
+
+    def cuStreamCreate(self, stream, flags):
+        stream._obj.value = 9
+        return 0
+
+    def cuMemcpyHtoDAsync_v2(self, target, source, size, stream):
+        if getattr(self.current, 'context', None) != 7 or stream.value != 9:
+            return 201
+        ctypes.memmove(target.value, source.value, size.value)
+        return 0
+
+    def cuMemcpyDtoHAsync_v2(self, target, source, size, stream):
+        self.queued.append((target.value, source.value, size.value))
+        return 0 if stream.value == 9 else 400
+
+    def cuStreamSynchronize(self, stream):
+        while self.queued:
+            ctypes.memmove(*self.queued.pop())
+        return 0
+
+    def _free(self, address):
+        del self.allocated[address.value]
+        return 0
+
+    cuMemFree_v2 = cuMemFreeHost = _free
+
+    def cuStreamDestroy_v2(self, stream):
+        return 0 if stream.value == 9 else 400
+
+
+@pytest.fixture
+def driver(monkeypatch):
+    found = Driver()
+    monkeypatch.setattr(cuda_memory.ctypes, 'CDLL', lambda name: found)
+    return found
+
+
+def test_the_gpu_is_asked_without_a_context_of_its_own(monkeypatch, driver):
+    """PyTorch would hold memory that the child needs for building."""
+    assert cuda_memory.gpu() == ('NVIDIA Tegra X1', '53') and not driver.contexts
     monkeypatch.setattr(Driver, 'cuInit', lambda self, flags: 100)
-    with pytest.raises(EngineError, match='does not answer .error 100'):
-        tensorrt_engine._gpu()
+    with pytest.raises(EngineError, match='refuses cuInit .error 100'):
+        cuda_memory.gpu()
 
 
 @pytest.mark.parametrize('trt', ['10.3.0'], indirect=True)
-def test_from_ten_on_a_plan_needs_no_torch2trt(trt, random_checkpoint, monkeypatch):
-    """Strongly typed and of our own tracing, built and run by the double; its refusals are told."""
-    from enet_ros.deploy.graph import rewrite
-    from enet_ros.networks import from_checkpoint
+def test_memory_and_stream_by_the_driver(trt, random_checkpoint, driver, monkeypatch):
+    """What goes through the driver is right, from any thread, and given back."""
+    content, frame = built(random_checkpoint, 'fp32', 'labels'), unseen_frame(SIZE, seed=4)
+    with runner(content, 'fp32', head='labels') as engine:
+        truth = engine.labels(frame).copy()
+    monkeypatch.setattr(tensorrt_engine, 'DEVICE', 'cuda')
+    with runner(content, 'fp32', head='labels') as engine:
+        answers = []
+        thread = threading.Thread(target=lambda: answers.append(engine.labels(frame).copy()))
+        thread.start()
+        thread.join()
+        assert len(driver.allocated) == 4 and np.array_equal(answers[0], truth)
+    assert not driver.allocated and not driver.contexts
+
+
+@pytest.mark.parametrize('trt', ['10.3.0'], indirect=True)
+def test_what_the_builder_refuses_is_told(trt, random_checkpoint, monkeypatch):
     build = importlib.import_module('enet_ros.deploy.tensorrt_build')
-    graph = rewrite(from_checkpoint(random_checkpoint))
-    for precision in ('fp16', 'fp32'):
-        built = build.build(graph, SIZE, precision, 1 << 20, tactics=['cublas'])
-        with runner(trt, built.plan, precision) as engine:
-            build.check(engine, graph)
+    graph = rewrite(from_checkpoint(random_checkpoint), 'labels')
+    assert build.build(graph, SIZE, 'fp16', 1 << 20, tactics=['cublas']).layers > 100
     with pytest.raises(EngineError, match="tactic source 'MAGIC', only CUBLAS"):
         build.build(graph, SIZE, 'fp16', 1 << 20, tactics=['MAGIC'])
     fill = importlib.import_module('enet_ros.deploy.tensorrt_fill')

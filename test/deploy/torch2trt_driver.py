@@ -13,11 +13,10 @@ from torch import nn
 import torch2trt  # noqa: F401
 from torch2trt.torch2trt import CONVERTERS
 
-from enet_ros.deploy import traffic
 from enet_ros.deploy.engine import EngineError
 from enet_ros.deploy.graph import rewrite
 from enet_ros.deploy.tensorrt_engine import trace
-from enet_ros.networks.enet import VARIANTS, ENet
+from enet_ros.networks.enet import VARIANTS
 from enet_ros.networks.segnet import SegNetBasic
 
 # Kept before ours take their places, which the first trace does.
@@ -57,14 +56,6 @@ def constants():
     definition = trace(rewrite(trained_looking()), image('random')[:1])
     layers = [definition.get_layer(index) for index in range(definition.num_layers)]
     return max(int(np.prod(layer.shape)) for layer in layers if layer.type.name == 'CONSTANT')
-
-
-def counted(size=(360, 640)):
-    """Megabytes moved: counted from the definition and from the graph."""
-    graph = rewrite(ENet(19))
-    weights = sum(parameter.numel() for parameter in graph.parameters())
-    definition = trace(graph, torch.zeros((1, 3) + size))
-    return [traffic.of_network(definition, weights).megabytes(), traffic.of_graph(graph, size).megabytes()]
 
 
 class Mutant(nn.Module):
@@ -133,6 +124,6 @@ def indexing():
 if __name__ == '__main__':
     torch.set_num_threads(1)
     results = {}
-    for function in (agreement, constants, counted, mutants, indexing, stock_transposed_convolution):
+    for function in (agreement, constants, mutants, indexing, stock_transposed_convolution):
         results[function.__name__] = function()
     print(json.dumps(results))

@@ -81,7 +81,6 @@ def test_onnx_is_valid(tmp_path):
     (['--weights', 'camvd'], "did you mean 'enet_camvid.npz'"),
     (['--weights', 'no.npz'], 'no.npz'),
     (['--format', 'openvino', '--output', 'a.onnx'], r'.xml'),
-    (['--format', 'plan', '--head', 'labels'], 'plan gives logits'),
     (['--format', 'plan'], 'no plan can be built here')])
 def test_bad_input_is_one_line(arguments, told, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)

@@ -34,8 +34,7 @@ _COSTS: Columns = (
     ('GMAC', lambda row: '{:.3f}'.format(row['macs'] / 1e9)),
     ('GFLOP', lambda row: '{:.2f}'.format(row['flops'] / 1e9)),
     ("paper's GFLOP", lambda row: str(row['paper_gflop'] or '')),
-    ('MB moved, fp32', lambda row: '{:.0f}'.format(row['mb_moved_fp32'])),
-    ('with activations apart', lambda row: '{:.0f}'.format(row['mb_moved_fp32_unfused'])))
+    ('MB moved as deployed, fp16', lambda row: '{:.0f}'.format(row['mb_moved_fp16'])))
 
 _NODE: Columns = (
     ('camera', lambda row: row['load']),

@@ -104,6 +104,9 @@ def _frame(size: Size) -> np.ndarray:
 def costs() -> List[Dict[str, Any]]:
     """Return the paper's Table 3 (at 640x360) from the layers: 11 classes, and 20 as the paper counts."""
     import torch
+
+    from ...deploy import traffic
+    from ...deploy.graph import rewrite
     paper = {'enet': 3.83, 'segnet': 286.03}
     rows = []
     for name, classes in (('enet', 11), ('enet', 20), ('segnet', 11), ('segnet', 20), ('segnet-basic', 11)):
@@ -113,7 +116,6 @@ def costs() -> List[Dict[str, Any]]:
         rows.append({
             'network': name, 'classes': classes, 'parameters': cost.parameters,
             'model_mb_fp16': cost.model_bytes() / 2 ** 20, 'macs': cost.macs, 'flops': cost.flops,
-            'mb_moved_fp32': cost.bytes_moved() / 1e6,
-            'mb_moved_fp32_unfused': cost.bytes_moved(fused=False) / 1e6,
+            'mb_moved_fp16': traffic.of_graph(rewrite(network.eval()), MAIN_SIZE).megabytes(),
             'paper_gflop': paper.get(name) if classes == 20 else None})
     return rows

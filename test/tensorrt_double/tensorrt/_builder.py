@@ -7,6 +7,7 @@ import threading
 
 from ._layers import INetworkDefinition
 from ._runtime import serialize
+from ._types import VERSION
 
 __all__ = ['Builder', 'BuilderFlag', 'IBuilderConfig', 'ILogger', 'Logger', 'MemoryPoolType',
            'NetworkDefinitionCreationFlag', 'TacticSource']
@@ -15,7 +16,7 @@ BuilderFlag = enum.Enum('BuilderFlag', ['FP16', 'INT8', 'GPU_FALLBACK', 'STRICT_
 MemoryPoolType = enum.Enum('MemoryPoolType', ['WORKSPACE'])
 TacticSource = enum.IntEnum('TacticSource', ['CUBLAS', 'CUBLAS_LT', 'CUDNN'], start=0)
 
-_OLD = os.environ.get('TENSORRT_DOUBLE_VERSION', '8.2').startswith(('8.0', '8.2'))
+_OLD = VERSION < (8, 4)
 
 
 class NetworkDefinitionCreationFlag(enum.IntEnum):
@@ -84,7 +85,7 @@ class Builder:
     def create_network(self, flags=0):
         """Return an empty network; only explicit batch exists, by itself from 10 on."""
         typed = bool(flags & 1 << NetworkDefinitionCreationFlag.STRONGLY_TYPED)
-        assert flags & 1 << NetworkDefinitionCreationFlag.EXPLICIT_BATCH or typed and not _OLD
+        assert flags & 1 << NetworkDefinitionCreationFlag.EXPLICIT_BATCH or typed and VERSION >= (10,)
         return INetworkDefinition(self.logger, typed)
 
     def build_serialized_network(self, network, config):

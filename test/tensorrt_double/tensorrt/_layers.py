@@ -1,7 +1,6 @@
 """The network definition: layers that know their attributes and how to run."""
 
 import enum
-import os
 
 import numpy as np
 import torch
@@ -17,7 +16,7 @@ _SHAPES_ONLY = 'meta' if int(torch.__version__.split('.')[0]) > 1 else 'cpu'
 
 LayerType = enum.Enum('LayerType', [
     'CONVOLUTION', 'ACTIVATION', 'POOLING', 'DECONVOLUTION', 'CONCATENATION', 'ELEMENTWISE', 'UNARY',
-    'SHUFFLE', 'TOPK', 'CONSTANT', 'SLICE', 'PARAMETRIC_RELU', 'SHAPE', 'CAST'])
+    'SHUFFLE', 'TOPK', 'CONSTANT', 'SLICE', 'PARAMETRIC_RELU', 'SHAPE', 'CAST', 'IDENTITY'])
 ActivationType = enum.Enum('ActivationType', ['RELU', 'LEAKY_RELU'])
 PoolingType = enum.Enum('PoolingType', ['MAX', 'AVERAGE'])
 PaddingMode = enum.Enum('PaddingMode', ['EXPLICIT_ROUND_DOWN', 'EXPLICIT_ROUND_UP'])
@@ -41,7 +40,10 @@ class ITensor:
 
     @dtype.setter
     def dtype(self, value):
-        self._dtype = value
+        if self.producer is not None and self.producer.network.typed:
+            self.producer.network.logger.log(1, 'setType: no type is set in a strongly typed network')
+        else:
+            self._dtype = value
 
     @property
     def shape(self):
@@ -113,7 +115,10 @@ class ILayer:
         return self._shapes
 
     def check(self):
-        """Raise ValueError for types that a typed network does not take."""
+        """Raise ValueError for types that this network does not take."""
+        if self.kind not in ('CAST', 'IDENTITY') and any(
+                tensor.dtype is types.uint8 for tensor in self.inputs):
+            raise ValueError('uint8 may only be cast')
         if self.network.typed:
             kinds = {tensor.dtype for tensor in self.inputs} | {
                 types.DataType.of(self.__dict__[name]) for name in ('kernel', 'bias')
@@ -121,8 +126,6 @@ class ILayer:
             if len(kinds) > 1:
                 raise ValueError('inputs and weights of one type are needed, not {}'.format(
                     ', '.join(sorted(kind.name for kind in kinds))))
-            if types.uint8 in kinds and self.kind != 'CAST':
-                raise ValueError('uint8 may only be cast')
 
     def results(self, *inputs):
         result = self.run(*inputs)
@@ -278,6 +281,20 @@ class ICastLayer(ILayer):
         return x
 
 
+class IIdentityLayer(ILayer):
+    kind = 'IDENTITY'
+    attributes = dict(to=None)
+
+    def set_output_type(self, index, dtype):
+        self.to = dtype
+
+    def dtype(self, index):
+        return self.to or self.inputs[0].dtype
+
+    def run(self, x):
+        return x
+
+
 class IParametricReLULayer(ILayer):
     kind = 'PARAMETRIC_RELU'
 
@@ -321,6 +338,8 @@ class INetworkDefinition:
         return self._outputs[index]
 
     def add_input(self, name, dtype, shape):
+        if dtype is types.uint8 and types.VERSION < (8, 5):
+            raise TypeError('uint8 is no type of a network input')
         self._inputs.append(ITensor(name=name, shape=tuple(shape), dtype=dtype))
         return self._inputs[-1]
 
@@ -352,8 +371,8 @@ class INetworkDefinition:
     def add_concatenation(self, inputs):
         return self._add(IConcatenationLayer(inputs))
 
-    def add_cast(self, input, to_type):
-        return self._add(ICastLayer([input], to=to_type))
+    def add_identity(self, input):
+        return self._add(IIdentityLayer([input]))
 
     def add_elementwise(self, input1, input2, op):
         return self._add(IElementWiseLayer([input1, input2], op=op))
@@ -381,11 +400,17 @@ class INetworkDefinition:
         return self._add(IShapeLayer([input]))
 
 
-if int(os.environ.get('TENSORRT_DOUBLE_VERSION', '8').split('.')[0]) < 10:
+if types.VERSION < (10,):
     def _add_pooling(self, input, type, window_size):
         return self._add(IPoolingLayer([input], operation=type, window_size=window_size))
 
     INetworkDefinition.add_pooling = _add_pooling
+
+if types.VERSION >= (8, 6):
+    def _add_cast(self, input, to_type):
+        return self._add(ICastLayer([input], to=to_type))
+
+    INetworkDefinition.add_cast = _add_cast
 
 
 def execute(network, feeds):

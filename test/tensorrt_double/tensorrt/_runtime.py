@@ -1,16 +1,42 @@
 """Plans: a pickled definition that is executed on the CPU, at addresses, as the real runtime would."""
 
 import ctypes
-import os
 import pickle
 
 import numpy as np
 
 from ._layers import execute
+from ._types import VERSION
 
-__all__ = ['Runtime']
+__all__ = ['Memory', 'Runtime']
 
 _MAGIC = b'double of TensorRT'
+
+
+class Memory:
+    """What `deploy.cuda_memory.CudaMemory` is on a GPU: here an array and a second one for the device."""
+
+    stream = 0
+
+    def __init__(self):
+        self.held = []
+
+    def pair(self, shape, dtype):
+        """Return an array and the address of as much memory."""
+        self.held.append((np.empty(shape, dtype), np.empty(shape, dtype)))
+        return self.held[-1][0], self.held[-1][1].ctypes.data
+
+    def upload(self, address, array):
+        """Copy an array to an address."""
+        ctypes.memmove(address, array.ctypes.data, array.nbytes)
+
+    def fetch(self, array, address):
+        """Copy to an array what lies at an address."""
+        ctypes.memmove(array.ctypes.data, address, array.nbytes)
+
+    def close(self):
+        """Forget all."""
+        self.held.clear()
 
 
 class Runtime:
@@ -23,7 +49,7 @@ class Runtime:
         """Return an engine, or None for what is no plan."""
         if not plan.startswith(_MAGIC):
             return None
-        return _ENGINES[_TEN](pickle.loads(plan[len(_MAGIC):]))
+        return _ENGINES[_NAMED](pickle.loads(plan[len(_MAGIC):]))
 
 
 def serialize(network):
@@ -39,7 +65,7 @@ class _Engine:
 
     def create_execution_context(self):
         """Return a context."""
-        return _CONTEXTS[_TEN](self)
+        return _CONTEXTS[_NAMED](self)
 
     def run(self, addresses):
         """Read the input where it lies, write the output where it shall lie."""
@@ -67,6 +93,9 @@ class _Engine10(_Engine):
     def get_tensor_shape(self, name):
         return self.tensors[self.names.index(name)].shape
 
+    def get_tensor_dtype(self, name):
+        return self.tensors[self.names.index(name)].dtype
+
 
 class _Context8:
     def __init__(self, engine):
@@ -88,6 +117,6 @@ class _Context10:
         return self.engine.run([self.addresses[name] for name in self.engine.names])
 
 
-_TEN = int(os.environ.get('TENSORRT_DOUBLE_VERSION', '8').split('.')[0]) >= 10
+_NAMED = VERSION >= (8, 5)       # tensors go by their names
 _ENGINES = {False: _Engine8, True: _Engine10}
 _CONTEXTS = {False: _Context8, True: _Context10}

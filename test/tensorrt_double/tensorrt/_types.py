@@ -1,11 +1,15 @@
 """Enumerations and small types."""
 
 import enum
+import os
 
 import numpy as np
 
 __all__ = ['CalibrationAlgoType', 'DataType', 'DeviceType', 'IInt8Calibrator', 'TensorLocation', 'Weights',
            'bool', 'float16', 'float32', 'int32', 'int8', 'uint8']
+
+
+VERSION = tuple(int(part) for part in os.environ.get('TENSORRT_DOUBLE_VERSION', '8.2.1.9').split('.'))
 
 
 class DataType(enum.Enum):
