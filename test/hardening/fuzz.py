@@ -92,7 +92,7 @@ def _branches(name: str, seed: int, seconds: float) -> int:
     with contextlib.redirect_stdout(io.StringIO()):
         measured.json_report(outfile=str(report))
     for path, file in json.loads(report.read_text())['files'].items():
-        if path.endswith(TARGETS[name].loaders):
+        if path.endswith(tuple('enet_ros/' + loader for loader in TARGETS[name].loaders)):
             total = file['summary']
             print('branches: {} {} of {}, never {}'.format(
                 path, total['covered_branches'], total['num_branches'],

@@ -138,8 +138,8 @@ def _torch_seeds() -> List[bytes]:
     seeds = []
     for zipped in (True, False):
         saved = io.BytesIO()
-        torch.save({'state_dict': {'a': torch.ones(3, 2), 'b': torch.arange(4)}, 'epoch': 3}, saved,
-                   _use_new_zipfile_serialization=zipped)
+        torch.save({'state_dict': {'a': torch.ones(3, 2), 'b': torch.arange(4)}, 'epoch': 3,
+                    'best': np.float64(0.5)}, saved, _use_new_zipfile_serialization=zipped)
         seeds.append(b'\0' + saved.getvalue())
     with zipfile.ZipFile(io.BytesIO(seeds[0][1:])) as archive:
         pickled = next(name for name in archive.namelist() if name.endswith('data.pkl'))
