@@ -20,15 +20,17 @@ def keep_freed_memory() -> None:
             ctypes.CDLL(None).mallopt(option, value)
 
 
+def _nothing() -> None:
+    pass
+
+
 def freeze_objects() -> None:
     """Spare what lives now every later garbage collection, which would hold up a frame for it."""
     gc.collect()
-    if hasattr(gc, 'freeze'):       # since Python 3.7
-        gc.freeze()
+    getattr(gc, 'freeze', _nothing)()       # since Python 3.7
 
 
 def collect_objects() -> None:
     """Collect garbage among all objects, those that were frozen too."""
-    if hasattr(gc, 'unfreeze'):
-        gc.unfreeze()
+    getattr(gc, 'unfreeze', _nothing)()
     gc.collect()
