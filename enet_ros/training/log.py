@@ -3,6 +3,7 @@
 import csv
 from pathlib import Path
 import sys
+import time
 from typing import Any, Dict, List
 
 from ..classes import ClassTable
@@ -10,11 +11,12 @@ from ..files import put
 
 
 class Log:
-    """One row an epoch in log.csv, and curves.png drawn from it."""
+    """One row an epoch in log.csv, and curves.png drawn from it now and then."""
 
     def __init__(self, folder: Path, classes: ClassTable) -> None:
         self.path = folder / 'log.csv'
         self._names = list(classes.names)
+        self._next_plot = 0.0
         self._columns = ['epoch', 'stage', 'loss', 'lr', 'seconds', 'mean_iou'] + self._names
 
     def bar(self, total: int, done: int, silent: bool = False) -> Any:
@@ -40,9 +42,14 @@ class Log:
         """Append an epoch, or the score of the finished weights."""
         flat = {key: _short(value) for key, value in row.items() if key != 'class_iou'}
         flat.update({name: _short(value) for name, value in (row.get('class_iou') or {}).items()})
-        rows = read(self.path) + [flat]
-        self._write(rows)
-        draw(rows, self._names, self.path.with_name('curves.png'))
+        self._write(read(self.path) + [flat])
+        if time.monotonic() > self._next_plot:
+            self.plot()
+
+    def plot(self) -> None:
+        """Draw curves.png; that takes half a second, so `add` does it at most every ten."""
+        draw(read(self.path), self._names, self.path.with_name('curves.png'))
+        self._next_plot = time.monotonic() + 10
 
     def keep(self, epochs: int) -> None:
         """Drop rows after epoch `epochs`: a run that ended between log and checkpoint repeats them."""

@@ -78,6 +78,7 @@ class Trainer:
         with state.locked(self.folder), Stop(self.log.say, minutes) as stop:
             if self._train(stop):
                 self._finish()
+            self.log.plot()
         return self.scores
 
     def _train(self, stop: Stop) -> bool:
@@ -146,8 +147,7 @@ class Trainer:
             self.log.say('compiling the network for this stage: two minutes or more without a step')
         outcome = self.stage.step(batch, share, stop)
         if not outcome.loss < 1e6:
-            raise InputError(f'the loss became {outcome.loss} in epoch {self.epoch + 1}: lower the learning '
-                             'rate')
+            raise InputError(f'loss became {outcome.loss} in epoch {self.epoch + 1}: lower the learning rate')
         if compiles:
             self.clock.compiling += time.monotonic() - started
         self.step, self.loss = self.step + 1, self.loss + outcome.loss
