@@ -86,9 +86,9 @@ def open_segmenter(arguments: Tuple[Tuple[str, Any], ...]) -> Segmenter:
 
 
 def cut(job: Job, parts: int) -> List[Job]:
-    """Cut a job into at most `parts` of consecutive frames; a bag that is damaged stays whole.
+    """Cut a job into at most `parts` of consecutive frames.
 
-    (Where frames are missing nobody knows beforehand how many there are in the rest.)
+    A damaged bag stays whole: how many frames can be read of it is known only at the end.
     """
     with open_bag(job.choice.bag) as bag:
         count = -1 if bag.damaged else bag.topics[frame_topic(bag, job.choice)].count

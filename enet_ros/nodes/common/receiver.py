@@ -2,7 +2,7 @@
 Cameras' images taken from the middleware by a thread of their own, past rclpy's executor.
 
 The executor waits three times for every message, and for each wait it gathers all services, timers and events
-of the node anew: several times the processor time that taking the image needs.
+of the node again: several times the processor time that taking the image needs.
 """
 
 import threading
