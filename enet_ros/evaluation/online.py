@@ -114,12 +114,10 @@ class LiveEvaluation:
         pairs, _ = nearest(self._predictions, {stamp: stamp for stamp in self._truths}, self._limit)
         for stamp_ns, true_ns in sorted(pairs.items()):
             if final or max(stamp_ns, true_ns) <= ahead:
-                prediction, truth = self._predictions.take(stamp_ns), self._truths.take(true_ns)
-                assert prediction is not None and truth is not None
                 _remember(self._evaluated, true_ns, None)
-                self._matching['residual_ms_max'] = max(self._matching['residual_ms_max'],
-                                                        abs(stamp_ns - true_ns) / 1e6)
-                self._score(stamp_ns, prediction, truth, frame_id)
+                residual_ms = abs(stamp_ns - true_ns) / 1e6
+                self._matching['residual_ms_max'] = max(self._matching['residual_ms_max'], residual_ms)
+                self._score(stamp_ns, self._predictions.pop(stamp_ns), self._truths.pop(true_ns), frame_id)
 
     def first_truth(self, number: int) -> None:
         """Take the publisher's number, from 1, of an annotation: the first one shows how many were missed."""
@@ -236,10 +234,7 @@ class _Pending(OrderedDict):
 
 
 def verdict(summary: Mapping[str, Any], labels: str, truth: str) -> Tuple[int, str]:
-    """Return severity and text of a `LiveEvaluation.summary`: a warning, with why, where none was scored.
-
-    `labels` and `truth` are the topics, for the text.
-    """
+    """Return severity and text of a summary for these topics: a warning where nothing was scored."""
     if summary['frames_evaluated']:
         return OK, 'mean IoU {:.3f} over {} frames'.format(summary['mean_iou'], summary['frames_evaluated'])
     for count, topic in (('predictions', labels), ('truth_frames', truth)):
