@@ -1,8 +1,10 @@
 """``enet_ros NAME ...`` and ``python -m enet_ros NAME ...``: every executable of the package."""
 
+import functools
 import importlib
+import os
 import sys
-from typing import Callable, List, Optional
+from typing import Any, Callable, List, Optional
 
 from . import __version__
 from .errors import did_you_mean
@@ -34,6 +36,23 @@ EXECUTABLES = {
 }
 
 
+def _piped(tool: Callable[..., int]) -> Callable[..., int]:
+    """End quietly where the reader of our output goes away, as `| head` does, even at the last moment."""
+    @functools.wraps(tool)
+    def piped(*arguments: Any) -> int:
+        code = 0
+        try:
+            try:
+                code = tool(*arguments)
+            finally:
+                sys.stdout.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return code
+    return piped
+
+
+@_piped
 def main(argv: Optional[List[str]] = None) -> int:
     """Run the executable that the first argument names; its exit code, 2 for an unknown one."""
     arguments = sys.argv[1:] if argv is None else list(argv)

@@ -103,9 +103,8 @@ def guard(main: Main) -> Callable[..., int]:
         except KeyboardInterrupt:
             print('interrupted', file=sys.stderr)
             return EXIT_INTERRUPTED
-        except BrokenPipeError:     # the reader of our output went away, as `| head` does
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 0
+        except BrokenPipeError:     # see `__main__`
+            raise
         except OSError as error:    # a name too long, a disk that is full, a folder that may not be read
             print(f'error: {_named(error)}', file=sys.stderr)
             return EXIT_INPUT

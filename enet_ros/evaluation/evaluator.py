@@ -19,6 +19,7 @@ from ..classes import IGNORE, ClassTable
 from ..errors import InputError
 from ..metrics import bootstrap, scores
 from ..metrics.boundary import DILATION, DILATIONS, BoundaryCounts
+from ..metrics.calibration import CalibrationCounts
 from ..metrics.confusion import ConfusionMatrix, same_size
 from ..metrics.instance import CITYSCAPES_MEMBERS, CITYSCAPES_SIZES, InstanceCounts
 from ..metrics.slices import MAX_VALUES, Slices, Tags, table
@@ -56,6 +57,7 @@ class Evaluator:
         self.boundary = BoundaryCounts(
             len(self.classes), DILATIONS.get(true.name, DILATION)) if boundary else None
         self.temporal = TemporalConsistency(len(self.classes))
+        self.calibration = CalibrationCounts()
         cityscapes = true.name == 'cityscapes'
         self.instances = InstanceCounts(
             self.classes, self._prediction_lut, common.target[true.id_table()] if cityscapes else None,
@@ -69,12 +71,13 @@ class Evaluator:
 
     def add(self, prediction: np.ndarray, truth: np.ndarray, name: str = '', sequence: str = '',
             stamp: Optional[float] = None, image: Optional[Picture] = None,
-            instances: Optional[np.ndarray] = None) -> FrameScore:
+            instances: Optional[np.ndarray] = None, confidence: Optional[np.ndarray] = None) -> FrameScore:
         """Score the next frame.
 
         `prediction` and `truth` are (H, W) uint8 labels, `image` (H, W, 3) uint8 RGB for the examples and
         the flow (or a function that gets it, called where it is needed), `instances` (H, W) int as in
-        datasets.Sample. InputError where sizes differ; the frame is then not counted.
+        datasets.Sample, `confidence` (H, W) uint8 as of `Segmenter.confidence`. InputError where sizes
+        differ; the frame is then not counted.
         """
         if instances is not None:
             same_size(instances, truth, 'instances')
@@ -89,6 +92,8 @@ class Evaluator:
         self.slices.add(name, counts)
         if self.boundary is not None:
             self.boundary.update(prediction, truth)
+        if confidence is not None:
+            self.calibration.update(confidence, prediction, truth)
         if instances is not None:
             self.instances.update(raw, truth, instances)
         frame = FrameScore(name, sequence, stamp, int(counts.sum()), float(scores.mean_iou(counts)),
@@ -136,7 +141,8 @@ class Evaluator:
                              f"'{other.predicted.name}' against '{other.true.name}' cannot be merged")
         if (self.boundary is None) != (other.boundary is None):
             raise InputError('results with and without boundary IoU cannot be merged: use one for all parts')
-        for name in ('confusion', 'blocks', 'slices', 'boundary', 'temporal', 'instances', 'examples'):
+        for name in ('confusion', 'blocks', 'slices', 'boundary', 'temporal', 'calibration', 'instances',
+                     'examples'):
             if getattr(self, name) is not None:
                 getattr(self, name).merge(getattr(other, name))
         for mine, theirs in zip(self.changes, other.changes):
@@ -149,7 +155,7 @@ class Evaluator:
     def result(self, absent: str = 'skip', resamples: int = 1000) -> Dict[str, Any]:
         """Return all scores as a dictionary for JSON.
 
-        Keys: those of `ConfusionMatrix.scores` and, where they apply, of
+        Keys: those of `ConfusionMatrix.scores` and, where they apply, of `CalibrationCounts.scores`,
         `InstanceCounts.scores` (with `instance_sizes`, the averages that weigh: 'Cityscapes' for that
         benchmark, or 'measured' in these frames), `BoundaryCounts.scores`; `schema`, `frames_evaluated`,
         `unannotated` (the share of pixels without valid truth, which are not counted), `coding` (tables of
@@ -168,6 +174,7 @@ class Evaluator:
             official = self.true.name == self.classes.name == 'cityscapes'
             result.update(self.instances.scores(CITYSCAPES_SIZES if official else None),
                           instance_sizes='Cityscapes' if official else 'measured')
+        result.update(self.calibration.scores())
         result['temporal'] = self.temporal.scores()
         result['intervals'] = bootstrap.intervals(self.blocks, self.classes.names, resamples=resamples)
         result['coding'] = {'prediction': self.predicted.name, 'truth': self.true.name,
@@ -191,6 +198,7 @@ class Evaluator:
                 'instances': self.instances.to_dict(),
                 'boundary': None if self.boundary is None else self.boundary.counts.tolist(),
                 'boundary_dilation': None if self.boundary is None else self.boundary.dilation,
+                'calibration': self.calibration.counts.tolist(),
                 'temporal': [self.temporal.counts.tolist(), self.temporal.pairs.tolist()]}
 
     @classmethod
@@ -212,6 +220,7 @@ class Evaluator:
                 evaluator.boundary.counts[:] = data['boundary']
                 evaluator.boundary.dilation = float(data.get('boundary_dilation') or DILATION)
             evaluator.temporal.counts[:], evaluator.temporal.pairs[:] = data['temporal']
+            evaluator.calibration.counts[:] = data.get('calibration') or 0      # not in version 0.2
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise InputError(f'{origin}: not an evaluation result that can be merged: {error}') from None
         return evaluator

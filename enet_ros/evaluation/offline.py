@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import os
 import platform
 import sys
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
 import cv2
 import numpy as np
@@ -89,12 +89,12 @@ def evaluate(frames: Iterable[Frame], predicted: ClassTable, true: ClassTable, s
     for frame in frames:
         coverage.frames_in += 1
         try:
-            prediction = frame.prediction
+            prediction, confidence = frame.prediction, None
             if prediction is None:
-                prediction = _segment(frame, segmenter, outcome)
+                prediction, confidence = _segment(frame, segmenter, outcome)
             if on_labels is not None:
                 on_labels(frame, prediction)
-            score = _score(frame, prediction, outcome)
+            score = _score(frame, prediction, outcome, confidence)
         except InputError as error:
             coverage.drop('refused')
             coverage.tell(str(error))
@@ -107,17 +107,23 @@ def evaluate(frames: Iterable[Frame], predicted: ClassTable, true: ClassTable, s
     return outcome
 
 
-def _segment(frame: Frame, segmenter: Any, outcome: Evaluation) -> np.ndarray:
+def _segment(frame: Frame, segmenter: Any,
+             outcome: Evaluation) -> Tuple[np.ndarray, Optional[np.ndarray]]:
     if segmenter is None or frame.image is None:
         raise InputError('frame without a prediction and without an image to segment')
-    labels, times = segmenter.timed(frame.image, frame.order)
+    confidence = None
+    if segmenter.engine.calibration is None:
+        labels, times = segmenter.timed(frame.image, frame.order)
+    else:
+        labels, confidence, times = segmenter.confidence(frame.image, frame.order)
     outcome.coverage.frames_segmented += 1
     outcome.latency_ms.append((times.postprocessed - times.started) / 1e6)
     del outcome.latency_ms[:-100000]
-    return labels
+    return labels, confidence
 
 
-def _score(frame: Frame, prediction: np.ndarray, outcome: Evaluation) -> Optional[FrameScore]:
+def _score(frame: Frame, prediction: np.ndarray, outcome: Evaluation,
+           confidence: Optional[np.ndarray]) -> Optional[FrameScore]:
     coverage, evaluator = outcome.coverage, outcome.evaluator
     image = frame.image
     if image is not None and frame.order == 'bgr':
@@ -127,9 +133,11 @@ def _score(frame: Frame, prediction: np.ndarray, outcome: Evaluation) -> Optiona
         coverage.prediction_without_truth += 1
         return None
     if prediction.shape != frame.truth.shape:
+        if confidence is not None:
+            confidence = fit(frame.truth.shape, confidence.shape, 'stretch').to_image(confidence)
         prediction = _to_size_of(frame.truth, prediction, coverage)
     score = evaluator.add(prediction, frame.truth, frame.name, frame.sequence, frame.stamp, image,
-                      frame.instances)
+                          frame.instances, confidence)
     coverage.frames_evaluated += 1
     return score
 

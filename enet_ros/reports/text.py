@@ -17,6 +17,11 @@ def summary(result: Mapping[str, Any]) -> str:
         parts.append(text_table(['slice', 'frames', 'mean IoU', 'accuracy'], [
             ['{by}: {value}'.format(**row), str(row['frames']), cell(percent(row['mean_iou'])),
              cell(percent(row['global_accuracy']))] for row in result['slices']]))
+    if result.get('reliability'):
+        parts.append(text_table(['confidence, %', 'right', 'of the pixels'], [
+            [cell(percent(row[key])) for key in ('confidence', 'accuracy', 'share')]
+            for row in result['reliability']])
+            + f"\nexpected calibration error: {result['expected_calibration_error']:.4f}")
     table = paper_table(result)
     if table is not None:
         # Across the page there is no room for CamVid's thirteen columns: one line a column.

@@ -40,6 +40,8 @@ def add_segmenting(parser: argparse.ArgumentParser) -> None:
                        help='network input; None: as trained')
     group.add_argument('--resize', default='stretch', choices=RESIZE_MODES,
                        help='how an image of another shape meets the network')
+    group.add_argument('--calibration', dest='confidence', action='store_true',
+                       help='measure how true the confidence is: reliability and calibration error')
     group.add_argument('--upsample', default='labels', choices=UPSAMPLING,
                        help='labels: nearest, as a robot does; logits: bilinear, as papers do')
 
@@ -47,7 +49,8 @@ def add_segmenting(parser: argparse.ArgumentParser) -> None:
 def segmenter_options(options: argparse.Namespace) -> Dict[str, Any]:
     """Return the arguments of `Segmenter.open`."""
     return {name: getattr(options, name)
-            for name in ('weights', 'engine', 'input_size', 'precision', 'resize', 'upsample')}
+            for name in ('weights', 'engine', 'input_size', 'precision', 'resize', 'upsample',
+                         'confidence')}
 
 
 def add_results(parser: argparse.ArgumentParser) -> None:
@@ -88,6 +91,8 @@ class Beside:
 
     def __init__(self, options: argparse.Namespace) -> None:
         """Read; InputError where a file is not what it should be."""
+        if options.confidence and options.predictions is not None:
+            raise InputError('--calibration needs the network: it does not go with --predictions')
         self.others = [(path.name, read_json(path)) for path in options.compare]
         for path, (_, other) in zip(options.compare, self.others):
             check(other, str(path))

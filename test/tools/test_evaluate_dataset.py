@@ -249,3 +249,25 @@ def test_a_real_cityscapes_tree_scores_as_officially(tmp_path):
     assert main([str(root), '--split', split, '--predictions', str(tmp_path), '--coding', 'labelIds',
                  '--json', str(tmp_path / 'r.json')]) == 0
     same_as_official(json.loads((tmp_path / 'r.json').read_text()), official(root, tmp_path, split))
+
+
+@pytest.mark.timeout(240)
+def test_calibration(random_weights, tmp_path, capsys):
+    """Cut into parts it is the same; report and terminal say it; labels from files have no confidence."""
+    common = ['synthetic', '--frames', '4', '--weights', str(random_weights), '--engine', 'torch',
+              '--calibration', '--report', str(tmp_path / 'report.html')]
+    results = []
+    for jobs in ('1', '2'):
+        assert main(common + ['--jobs', jobs, '--json', str(tmp_path / 'a.json')]) == 0
+        results.append(json.loads((tmp_path / 'a.json').read_text()))
+        assert 'expected calibration error: ' in capsys.readouterr().out
+    assert results[0]['reliability'] == results[1]['reliability']
+    bins, counts = results[0]['reliability'], np.array(results[0]['parts']['calibration'])
+    assert sum(entry['share'] for entry in bins) == pytest.approx(1)
+    right = np.trace(np.array(results[0]['confusion']['counts'])[:, :-1])
+    assert counts.sum() == np.sum(results[0]['confusion']['counts']) and counts[:, 1].sum() == right
+    page = (tmp_path / 'report.html').read_text()
+    assert 'Expected calibration error' in page and page.count('<circle') >= len(bins)
+
+    assert main(['synthetic', '--predictions', str(tmp_path), '--calibration']) == 2
+    assert capsys.readouterr().err.count('\n') == 1
