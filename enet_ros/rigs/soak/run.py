@@ -60,7 +60,8 @@ class Soak:
             while self._watcher.ledger.frames_reported != before:
                 before = self._watcher.ledger.frames_reported
                 time.sleep(2.5)
-            codes = {'segmentation_node': self._node.end(), 'latency_node': recorder.end()}
+            codes = {'segmentation_node': self._node.end(),      # the other has a report to write
+                     'latency_node': recorder.end(patience=UP_SECONDS + duration / 10)}
             return self._summary(held, rate, codes)
         finally:
             for child in self._children:
