@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Dict, List, Mapping, NamedTuple, Optional, Tuple, Union
 
+import cv2
 import numpy as np
 
 from . import resources
@@ -58,6 +59,11 @@ class ClassTable:
         table = np.zeros((256, 3), np.uint8)
         table[:len(self)] = self.colours
         return table
+
+    def shares(self, labels: np.ndarray) -> np.ndarray:
+        """(H, W) uint8 labels -> each class's part of the image, (C + 1,); the last is of what is unknown."""
+        counts = cv2.calcHist([labels], [0], None, [256], [0, 256]).ravel()
+        return np.append(counts[:len(self)], counts[len(self):].sum()) / labels.size
 
     def id_table(self) -> np.ndarray:
         """Return a look-up table file value -> label, (256,) uint8; IGNORE where no class is."""

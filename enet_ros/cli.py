@@ -4,6 +4,7 @@ import argparse
 import functools
 import os
 from pathlib import Path
+import shlex
 import sys
 import traceback
 from typing import Any, Callable, Iterable, Iterator, List, Mapping, NoReturn, Optional, Tuple, TypeVar
@@ -86,6 +87,13 @@ def number(kind: Callable[[str], Any], least: float, most: float = float('inf'))
 
 #: How many of something, and how often in a second; for argparse.
 count, rate = number(int, 1), number(float, 1e-6, 1e6)
+
+
+def command() -> str:
+    """Return the command that this process runs, to be pasted into a shell."""
+    name = os.path.basename(sys.argv[0])
+    words = (['python', '-m', 'enet_ros'] if name == '__main__.py' else [name]) + sys.argv[1:]
+    return ' '.join(shlex.quote(word) for word in words)
 
 
 def guard(main: Main) -> Callable[..., int]:

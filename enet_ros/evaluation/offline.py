@@ -10,9 +10,7 @@ bit.
 """
 
 from dataclasses import dataclass, field
-import os
 import platform
-import sys
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
 import cv2
@@ -21,6 +19,7 @@ import numpy as np
 from ..bags.matching import Choice, Source
 from ..bags.reading import open_bag
 from ..classes import ClassTable
+from ..cli import command
 from ..errors import InputError
 from ..geometry import fit
 from ..metrics.coverage import Coverage, Frame
@@ -204,7 +203,7 @@ def provenance(segmenter: Any = None, **sources: Any) -> Dict[str, Any]:
     """Return what makes a result reproducible: command, versions, weights by hash, engine; plus `sources`."""
     from .. import __version__
     record: Dict[str, Any] = {
-        'command': ' '.join([os.path.basename(sys.argv[0] or 'python')] + sys.argv[1:]),
+        'command': command(),
         'versions': {'enet_ros': __version__, 'python': platform.python_version(), 'numpy': np.__version__,
                      'opencv': cv2.__version__},
         'machine': f'{platform.system()} {platform.machine()}'}

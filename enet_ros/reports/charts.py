@@ -84,6 +84,26 @@ def class_rows(result: Mapping[str, Any]) -> List[Dict[str, Any]]:
     return rows
 
 
+def delays(values: Sequence[Optional[float]]) -> Optional[Dict[str, Any]]:
+    """Return a dot for each frame's delay in ms, in their order, and a mark for each that has none.
+
+    None where no frame has one.
+    """
+    known = [value for value in values if value is not None]
+    if not known:
+        return None
+    step = 10 ** math.floor(math.log10(max(max(known), 1.0)))
+    top = step * math.ceil(max(known) / step)
+    bottom, width = HEIGHT - 12, max(len(values) - 1, 1)
+    places = [round(LEFT + (WIDTH - LEFT - 6) * index / width, 1) for index in range(len(values))]
+    return {'width': WIDTH, 'height': HEIGHT, 'left': LEFT, 'bottom': bottom,
+            'dots': [(x, round(bottom - (bottom - 8) * value / top, 1), f'frame {index}: {value:.1f} ms')
+                     for index, (x, value) in enumerate(zip(places, values)) if value is not None],
+            'dropped': [x for x, value in zip(places, values) if value is None],
+            'grid': [{'y': round(bottom - (bottom - 8) * part, 1), 'text': f'{top * part:g}'}
+                     for part in (0, 0.5, 1)]}
+
+
 def shares_over_time(shares: Sequence[np.ndarray], names: Sequence[str], colours: Sequence[str],
                      most: int = 240) -> Optional[Dict[str, Any]]:
     """Return areas stacked upon each other: each frame's (C,) parts of the image, in the frames' order.

@@ -1,10 +1,11 @@
 """One page about one run: what went in, what came out, how late, how right. Pictures are inside the file."""
 
-import base64
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from ..classes import ClassTable
+from .charts import delays
+from .gallery import Footage
 from .page import render
 
 REASONS = {
@@ -14,16 +15,19 @@ REASONS = {
 
 
 def write_overview(path: Path, title: str, subtitle: str, summary: Dict[str, Any], classes: ClassTable,
-                   overlay: Optional[Path] = None, latency: Optional[Path] = None,
+                   footage: Optional[Footage] = None, delays_ms: Sequence[Optional[float]] = (),
                    files: Sequence[Tuple[str, str]] = (), command: str = '') -> None:
-    """Write the page of a summary (keys as in the tools' JSON); `files` are (name, what it holds).
+    """Write the page of a summary (keys as in the tools' JSON).
+
+    `files` are (name, what it holds), `delays_ms` each frame's delay, None where it was dropped.
 
     `command` is what a person pastes into a shell to make it again.
     """
     page = render(
         'overview.html', command=command, title=title, subtitle=subtitle, figures=figures(summary),
         classes=class_rows(summary, classes), accounts=accounts(summary),
-        overlay=picture(overlay), latency=picture(latency), files=files)
+        frames=footage.gallery.frames if footage else [], delays=delays(delays_ms), files=files,
+        shares=footage.shares_over_time() if footage else None)
     path.write_text(page, 'utf-8')
 
 
@@ -45,7 +49,8 @@ def class_rows(summary: Dict[str, Any], classes: ClassTable) -> List[Tuple[str, 
     """Return (name, CSS colour, IoU or None) of every class; nothing where nothing was scored."""
     scores = summary.get('class_iou') or {}
     return [(name, 'rgb({}, {}, {})'.format(*colour), scores.get(name))
-            for name, colour in zip(classes.names, classes.colours.tolist())] if scores else []
+            for name, colour in zip(classes.names, classes.rgb)] if any(
+                value is not None for value in scores.values()) else []
 
 
 def accounts(summary: Dict[str, Any]) -> List[Tuple[str, str]]:
@@ -58,13 +63,6 @@ def accounts(summary: Dict[str, Any]) -> List[Tuple[str, str]]:
         if summary.get(key) is not None:
             rows.append((text, summary[key]))
     return [(text, str(count)) for text, count in rows]
-
-
-def picture(path: Optional[Path]) -> Optional[str]:
-    """Return a PNG as a data URI; None where there is none."""
-    if path is None or not path.is_file():
-        return None
-    return 'data:image/png;base64,' + base64.b64encode(path.read_bytes()).decode('ascii')
 
 
 def _number(value: Optional[float], form: str) -> str:

@@ -1,9 +1,9 @@
 """The whole system on this machine: camera, segmentation, delays and scores, each a process, over DDS."""
 
 import argparse
+import contextlib
 import os
 from pathlib import Path
-import shlex
 import signal
 import time
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
@@ -14,6 +14,8 @@ from .. import cli, weights
 from ..classes import ClassTable
 from ..errors import InputError
 from ..json_files import read_json, write_json
+from ..latency.files import read_recording
+from ..reports.gallery import Footage
 from ..sources import Source, open_source
 from .processes import Processes, isolate, ros_arguments
 
@@ -39,9 +41,10 @@ def main(argv: Optional[List[str]] = None) -> int:
     checkpoint = weights.load(options.weights)
     source = open_source(options.source, truth_classes=options.truth_classes)
     options.truth = truth_classes(source, checkpoint, options.truth_classes)
-    summary = play(options, source)
+    footage = Footage(checkpoint.classes)
+    summary = play(options, source, footage)
     summary['weights'] = f'{options.weights} (sha256 {checkpoint.sha256})'
-    leave(options, summary, checkpoint)
+    leave(options, summary, checkpoint, footage)
     print(in_words(summary))
     print('look at {}'.format(options.output / 'report.html'))
     return 0
@@ -61,6 +64,8 @@ def arguments(argv: Optional[List[str]]) -> argparse.Namespace:
     parser.add_argument('--rate', type=cli.rate, default=10.0, metavar='HZ', help="the camera's rate")
     parser.add_argument('--output', type=Path, default=Path('out/demo'), metavar='FOLDER',
                         help='where the results go')
+    parser.add_argument('--view', nargs='?', type=int, const=0, metavar='PORT',
+                        help='serve a page that shows the run live, on this machine only')
     options = parser.parse_args(argv)
     options.weights = getattr(options, 'weights', 'synthetic' if options.source == SYNTHETIC else 'camvid')
     # The nodes run in this folder too, but logs and reports should say where things are.
@@ -71,7 +76,7 @@ def arguments(argv: Optional[List[str]]) -> argparse.Namespace:
     return options
 
 
-def play(options: argparse.Namespace, source: Source) -> Dict[str, Any]:
+def play(options: argparse.Namespace, source: Source, footage: Footage) -> Dict[str, Any]:
     """Run the processes, follow the frames, write overlay.png; return what the nodes recorded."""
     isolate()
     for name in ('evaluation.json', 'overlay.png'):
@@ -83,11 +88,15 @@ def play(options: argparse.Namespace, source: Source) -> Dict[str, Any]:
             # Scoring can wait until a frame has its labels.
             processes.start(name, words, niceness=10 if name == EVALUATION else 0)
         # rclpy is imported while the others load.
+        from .view import View
         from .watcher import Watcher
-        with Watcher(SEGMENTATION) as watcher:
+        with Watcher(SEGMENTATION, footage.add) as watcher, contextlib.ExitStack() as serving:
+            if options.view is not None:
+                view = serving.enter_context(View(watcher, footage.classes, options.view))
+                print(f'watch it at {view.url}', flush=True)
             print(f'starting the nodes: {options.weights}, {options.engine}', flush=True)
             wait_for_recorders(processes, watcher)
-            processes.start(PLAYBACK, ros_arguments(playback(options)))
+            processes.start(PLAYBACK, ros_arguments(playback(options, source)))
             total = min(options.frames, source.count or options.frames)
             for _ in cli.progress(frames(processes, watcher), 'segmenting', total=total):
                 pass
@@ -131,11 +140,12 @@ def nodes(options: argparse.Namespace) -> List[Tuple[str, List[str]]]:
              'report': str(options.output / 'evaluation.html')}, topics))]
 
 
-def playback(options: argparse.Namespace) -> Dict[str, Any]:
+def playback(options: argparse.Namespace, source: Source) -> Dict[str, Any]:
     """Return the camera's parameters; it plays once segmentation and evaluation have subscribed."""
     return {'source': options.source, 'truth_classes': options.truth_classes,
             'rate': options.rate, 'max_frames': options.frames,
-            'wait_for_subscribers': 2, 'wait_for_truth_subscribers': int(options.truth is not None)}
+            'pace': 'step' if source.kind == 'stills' else 'realtime', 'wait_for_subscribers': 3,
+            'wait_for_truth_subscribers': int(options.truth is not None)}
 
 
 def wait_for_recorders(processes: Processes, watcher: Any) -> None:
@@ -172,7 +182,8 @@ def recorded(path: Path, keys: Sequence[str]) -> Dict[str, Any]:
     return {key: values.get(key) for key in keys}
 
 
-def leave(options: argparse.Namespace, summary: Dict[str, Any], checkpoint: weights.Checkpoint) -> None:
+def leave(options: argparse.Namespace, summary: Dict[str, Any], checkpoint: weights.Checkpoint,
+          footage: Footage) -> None:
     """Write summary.json and report.html."""
     from ..reports.overview import write_overview
     output = options.output
@@ -181,15 +192,15 @@ def leave(options: argparse.Namespace, summary: Dict[str, Any], checkpoint: weig
         write_json(options.json, summary)
     write_overview(
         output / 'report.html', 'What the camera saw',
-        (f'{options.source}, played at {options.rate:g} Hz; weights {options.weights} '
+        (f'{options.source}, up to {options.rate:g} Hz; weights {options.weights} '
          f'({checkpoint.sha256[:12]})'),
-        summary, checkpoint.classes, output / 'overlay.png', output / 'latency' / 'latency.png',
+        summary, checkpoint.classes, footage, [
+            None if row.delay_ns is None else row.delay_ns / 1e6
+            for row in read_recording(output / 'latency' / 'latency.csv')[0]],
         [(name, text) for name, text in (
             ('evaluation.html', 'the score in detail'), ('latency/latency.csv', 'every frame, every stage'),
             ('summary.json', 'these numbers, for machines')) if (output / name).exists()],
-        ' '.join(shlex.quote(str(word)) for word in (
-            'python', '-m', 'enet_ros', 'demo', '--source', options.source, '--weights', options.weights,
-            '--engine', options.engine, '--frames', options.frames, '--rate', options.rate)))
+        cli.command())
 
 
 def in_words(summary: Dict[str, Any]) -> str:

@@ -1,33 +1,51 @@
 """A segmentation node seen from outside: whether it runs, what it has done, what it publishes."""
 
+from collections import deque
 import threading
-from typing import Callable, Dict, Optional, Tuple
+import time
+from typing import Any, Callable, Deque, Dict, Optional, Tuple
 
 from diagnostic_msgs.msg import DiagnosticArray
+import numpy as np
 from sensor_msgs.msg import Image
 
+from ..errors import InputError
 from ..images import to_array
-from ..timing import DROP_REASONS, SEGMENTED
+from ..timing import SEGMENTED, FrameTiming
 from .node_thread import NodeThread
 
 _GRAPH_PERIOD = 0.1     # seconds between looks at the graph: rclpy has no event for a new subscription
+_RATE_SECONDS = 3.0     # that the rate is of
+_IMAGES = 30            # that may wait for their labels
+
+#: Called with an image (H, W, 3) uint8, its order, and its labels (H, W) uint8.
+OnFrame = Callable[[np.ndarray, str, np.ndarray], None]
 
 
 class Watcher:
-    """Counts the frames of a segmentation node and keeps its newest overlay, in a thread of its own.
+    """Counts the frames of a segmentation node and keeps its newest output, in a thread of its own.
 
     Used as a context manager.
     """
 
-    def __init__(self, segmentation: str = 'segmentation_node') -> None:
-        """Listen to `segmentation`'s timing and overlay."""
+    def __init__(self, segmentation: str = 'segmentation_node', on_frame: Optional[OnFrame] = None) -> None:
+        """Listen to `segmentation`'s timing, overlay and labels, and to `image`, for `on_frame`."""
         self._changed = threading.Condition()
         self._outcomes: Dict[str, int] = {}
         self._overlay: Optional[Image] = None
+        self._labels: Optional[np.ndarray] = None
+        self._times: Deque[float] = deque(maxlen=1000)      # of labels
+        self._images: 'Deque[Image]' = deque(maxlen=_IMAGES)
+        self._on_frame = on_frame
+        self.overlays = 0
+        self.delay_ms: Optional[float] = None       # of the newest frame, from its stamp to its label
         self._spinning = NodeThread('watcher')
         self._node = self._spinning.node
         self._node.create_subscription(DiagnosticArray, segmentation + '/timing', self._on_timing, 100)
         self._node.create_subscription(Image, segmentation + '/overlay', self._on_overlay, 1)
+        self._node.create_subscription(Image, segmentation + '/labels', self._on_labels, 10)
+        if on_frame is not None:
+            self._node.create_subscription(Image, 'image', self._on_image, 10)
         self._node.create_timer(_GRAPH_PERIOD, self._notify)
         self._spinning.start()
 
@@ -47,13 +65,22 @@ class Watcher:
         """Frames whose fate is known."""
         return sum(self.outcomes.values())
 
+    def rate(self) -> Optional[float]:
+        """Labels a second of the last seconds; None where there were none."""
+        with self._changed:
+            recent = [at for at in self._times if at > time.monotonic() - _RATE_SECONDS]
+        return (len(recent) - 1) / max(recent[-1] - recent[0], 1e-3) if len(recent) > 1 else None
+
+    def labels(self) -> Optional[np.ndarray]:
+        """Return the newest labels, (H, W) uint8; None before the first."""
+        with self._changed:
+            return self._labels
+
     def overlay(self) -> Optional[Tuple]:
         """Return the newest overlay as ((H, W, 3) uint8, 'rgb' or 'bgr'); None before the first."""
         with self._changed:
             message = self._overlay
-        if message is None:
-            return None
-        return to_array(message.data, message.height, message.width, message.encoding, message.step)
+        return None if message is None else _pixels(message)
 
     def listens(self, topic: str, node: str) -> bool:
         """Whether a node has subscribed to a topic."""
@@ -68,14 +95,34 @@ class Watcher:
     def _on_timing(self, message: DiagnosticArray) -> None:
         with self._changed:
             for status in message.status:
-                if status.message == SEGMENTED or status.message in DROP_REASONS:   # no stranger's words
-                    self._outcomes[status.message] = self._outcomes.get(status.message, 0) + 1
+                try:
+                    timing = FrameTiming.from_items(status.name, status.message, [
+                        (pair.key, pair.value) for pair in status.values])
+                except InputError:      # a stranger's words
+                    continue
+                self._outcomes[timing.outcome] = self._outcomes.get(timing.outcome, 0) + 1
+                if timing.age_ns is not None:
+                    self.delay_ms = timing.age_ns / 1e6
+                    self._times.append(time.monotonic())
             self._changed.notify_all()
 
     def _on_overlay(self, message: Image) -> None:
         with self._changed:
             self._overlay = message
+            self.overlays += 1
             self._changed.notify_all()
+
+    def _on_image(self, message: Image) -> None:
+        self._images.append(message)
+
+    def _on_labels(self, message: Image) -> None:
+        rows = np.frombuffer(message.data, np.uint8).reshape(message.height, message.step)
+        labels = rows[:, :message.width]
+        with self._changed:
+            self._labels = labels
+        for image in list(self._images) if self._on_frame is not None else ():
+            if image.header.stamp == message.header.stamp and self._on_frame is not None:
+                self._on_frame(*_pixels(image), labels)
 
     def _notify(self) -> None:
         with self._changed:
@@ -90,3 +137,7 @@ class Watcher:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _pixels(message: Image) -> Tuple[Any, str]:
+    return to_array(message.data, message.height, message.width, message.encoding, message.step)

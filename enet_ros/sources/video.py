@@ -13,6 +13,9 @@ from ..errors import InputError
 from ..libraries import need
 from .frame import EPOCH_NS, Source, SourceFrame
 
+# FFmpeg's own words about a damaged file; ours, one line, follow.
+os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '8')
+
 
 def open_video(path: Union[Path, int]) -> Source:
     """Open a video file or, by its number, a camera of this machine; InputError where there is none."""

@@ -5,12 +5,10 @@ from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 import csv
 from pathlib import Path
-import shlex
 import shutil
 import time
 from typing import Any, Deque, Dict, Iterator, List, Optional, Set
 
-import cv2
 import numpy as np
 
 from .. import cli
@@ -139,9 +137,7 @@ class Sink:
             _write(self._output / 'overlays' / (name + '.jpg'), encode_jpeg(overlay, frame.order, 90))
         if self._labels:
             _write(self._output / 'labels' / (name + '.png'), encode_png(frame.labels))
-        counts = cv2.calcHist([frame.labels], [0], None, [256], [0, 256]).ravel()
-        known = len(self.classes)
-        share = np.append(counts[:known], counts[known:].sum()) / frame.labels.size
+        share = self.classes.shares(frame.labels)
         self._rows.writerow([name, frame.stamp_ns, *(f'{value:.6f}' for value in share)])
         self.shares.append(share)
         self._engine_ns.append(frame.times.inferred - frame.times.preprocessed)
@@ -177,11 +173,9 @@ def _write(path: Path, data: np.ndarray) -> None:
 
 def leave(options: argparse.Namespace, facts: Dict[str, Any], sink: Sink) -> None:
     """Write the page and the summary; print them in short."""
-    words = ['python', '-m', 'enet_ros', 'predict', options.source, '--weights', options.weights,
-             '--output', str(options.output)]
     page = write_gallery(facts, sink.classes, sink.shares, sink.gallery,
                          'overlay.mp4' if (options.output / 'overlay.mp4').exists() else None,
-                         ' '.join(shlex.quote(word) for word in words))
+                         cli.command() + ('' if options.force else ' --force'))
     write_bytes(options.output / 'index.html', page.encode('utf-8'), 'the page was')
     write_json(options.output / 'summary.json', facts)
     if 'json' in options:
