@@ -58,6 +58,16 @@ def test_topics_are_those_of_the_graph() -> None:
         assert topics == allowed[node, way] - (spare - topics), (node, way)
 
 
+def test_foxgloves_layout_leads_to_topics_that_there_are() -> None:
+    layout = json.loads((ROOT / 'config' / 'foxglove.json').read_text())
+    panels = re.findall(r'"(\w+!\w+)"', json.dumps(layout['layout']))
+    assert sorted(panels) == sorted(layout['configById'])
+    shown = set(re.findall(r'"(?:imageTopic|topicPath|topicToRender)": "([^"]+)"', json.dumps(layout)))
+    assert len(shown) == len(panels)
+    known = {topic.strip('`').replace('~', '/' + node) for node, topic, way, _, _ in table('Topics')}
+    assert shown <= known
+
+
 def test_parameters_have_their_defaults() -> None:
     pytest.importorskip('rclpy')
     from importlib import import_module
