@@ -55,6 +55,16 @@ def found(source):
     return driven(source, 'torch2trt_driver.py')
 
 
+def test_nvidias_builder_takes_what_the_double_takes(source):
+    """Every variant, head and form of PReLU, layer by layer: kinds, shapes and types."""
+    pytest.importorskip('tensorrt_rtx_bindings', reason='tensorrt-rtx is not installed')
+    if version_for(source) != '10.3.0':
+        pytest.skip('this torch2trt is older than the builder')
+    (real, errors), (double, _) = [driven(source, 'builder_driver.py', kind) for kind in ('real', 'double')]
+    assert not errors and len(real) == 17 and real == double
+    assert all(len(layers) > 20 for layers in real.values())
+
+
 def test_replay_on_images_never_traced(found):
     assert len(found['agreement']) == 35
     wrong = {name: error for name, error in found['agreement'].items()

@@ -305,6 +305,9 @@ class IParametricReLULayer(ILayer):
 class IShapeLayer(ILayer):
     kind = 'SHAPE'
 
+    def dtype(self, index):
+        return types.int64 if types.VERSION >= (10,) else types.int32
+
     def run(self, x):
         return torch.tensor(list(x.shape))
 

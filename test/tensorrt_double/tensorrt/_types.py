@@ -6,7 +6,7 @@ import os
 import numpy as np
 
 __all__ = ['CalibrationAlgoType', 'DataType', 'DeviceType', 'IInt8Calibrator', 'TensorLocation', 'Weights',
-           'bool', 'float16', 'float32', 'int32', 'int8', 'uint8']
+           'bool', 'float16', 'float32', 'int32', 'int64', 'int8', 'uint8']
 
 
 VERSION = tuple(int(part) for part in os.environ.get('TENSORRT_DOUBLE_VERSION', '8.2.1.9').split('.'))
@@ -21,6 +21,7 @@ class DataType(enum.Enum):
     INT32 = 3
     BOOL = 4
     UINT8 = 5
+    INT64 = 6
 
     @classmethod
     def of(cls, weights):
@@ -32,10 +33,11 @@ class DataType(enum.Enum):
     @property
     def numpy(self):
         """The numpy type."""
-        return {0: np.float32, 1: np.float16, 2: np.int8, 3: np.int32, 4: np.bool_, 5: np.uint8}[self.value]
+        return {0: np.float32, 1: np.float16, 2: np.int8, 3: np.int32, 4: np.bool_, 5: np.uint8,
+                6: np.int64}[self.value]
 
 
-float32, float16, int8, int32, bool, uint8 = DataType
+float32, float16, int8, int32, bool, uint8, int64 = DataType
 
 
 class TensorLocation(enum.Enum):
