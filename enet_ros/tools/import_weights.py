@@ -6,7 +6,6 @@ from typing import List, Optional
 from .. import cli, weights
 from ..classes import ClassTable
 from ..json_files import write_json
-from ..training import pytorch_enet, torch7, torch_file
 
 
 @cli.guard
@@ -19,10 +18,10 @@ def main(argv: Optional[List[str]] = None) -> int:
     parser.add_argument('--classes', metavar='FILE',
                         help="class table in the file's own order, where it is neither CamVid nor Cityscapes")
     arguments = parser.parse_args(argv)
+    from ..training import enet_cityscapes, pytorch_enet, torch7, torch_file
     table = ClassTable.load(arguments.classes) if arguments.classes else None
     origin = str(arguments.checkpoint)
     if torch7.recognise(arguments.checkpoint):
-        from ..training import enet_cityscapes
         checkpoint = enet_cityscapes.convert(torch7.load(arguments.checkpoint), origin)
     else:
         checkpoint = pytorch_enet.convert(torch_file.load(arguments.checkpoint), origin, table)
