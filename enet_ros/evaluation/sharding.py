@@ -109,15 +109,19 @@ def run_in_processes(function: Callable[[Any], Any], jobs: Sequence[Any], worker
         options = {'mp_context': multiprocessing.get_context('spawn'), 'initializer': _be_a_child,
                    'initargs': (os.getpid(),)}
     pool = ProcessPoolExecutor(workers, **options)
+    died = InputError('a worker process died, out of memory perhaps: try a smaller --jobs')
     try:
-        for part in pool.map(function, jobs):
+        try:
+            parts = pool.map(function, jobs)
+        except OSError:     # the pool closed its pipe between two jobs: a worker died while it started
+            raise died from None
+        for part in parts:
             yield part
-    except BrokenProcessPool:
-        raise InputError('a worker process died, out of memory perhaps: try a smaller --jobs') from None
-    except BaseException:       # Ctrl-C, or a part that failed: nobody waits for the others
+    except BaseException as error:      # a worker that died, a part that failed, Ctrl-C
+        # Nobody waits for the others: of a broken pool, one that had just been started would wait for ever.
         for child in multiprocessing.active_children():
             child.terminate()
-        raise
+        raise died if isinstance(error, BrokenProcessPool) else error
     finally:
         pool.shutdown()
 

@@ -77,7 +77,7 @@ def test_a_bag_that_names_no_classes(random_weights, tmp_path):
     source = demo.open_source(options.source, truth_classes=options.truth_classes)
     options.truth = demo.truth_classes(source, weights.load(str(random_weights)), options.truth_classes)
     assert source.classes.name == options.truth == 'cityscapes'
-    assert demo.playback(options)['truth_classes'] == 'cityscapes'
+    assert demo.playback(options, source)['truth_classes'] == 'cityscapes'
     assert 'truth_classes:="cityscapes"' in dict(demo.nodes(options))[demo.EVALUATION]
 
 
