@@ -92,6 +92,8 @@ def camvid():
 @pytest.mark.parametrize('name, frames', [('synthetic', street), ('camvid', camvid)])
 def test_labels_survive_sums_in_half_precision(monkeypatch, name, frames):
     """Frames of the kind that the network was trained on; and sums with eight bits would be seen."""
+    if torch.__version__ < '2':
+        pytest.skip('this PyTorch computes fp16 on a GPU only')
     network = from_checkpoint(weights.load(name))
     images = [torch.from_numpy(np.ascontiguousarray(frame)).permute(2, 0, 1)[None] for frame in frames()]
     graph, half = rewrite(network), rewrite(network).half()
