@@ -143,10 +143,11 @@ class CameraSubscription:
         qos = QoSProfile(
             history=self._override.history, depth=self._override.depth,
             reliability=ReliabilityPolicy.RELIABLE if self.reliable else ReliabilityPolicy.BEST_EFFORT)
-        # Only a change of the publishers is of interest; each event costs every wait of the executor.
-        options: Any = {'matched': self.follow} if TELLS_NUMBERS and self._group is None else {}
-        events = SubscriptionEventCallbacks(use_default_callbacks=False, **{
-            name: lambda _: call() for name, call in options.items()})
+        # Each event costs every wait of the executor; only a change of the publishers is of interest.
+        if TELLS_NUMBERS and self._group is None:
+            events = SubscriptionEventCallbacks(matched=lambda _: self.follow(), use_default_callbacks=False)
+        else:
+            events = SubscriptionEventCallbacks(use_default_callbacks=False)
         arrived: Any = self._numbered if TELLS_NUMBERS else self._unnumbered
         return self._node.create_subscription(self._type, self.topic, arrived, qos, event_callbacks=events,
                                               callback_group=self._group)

@@ -6,6 +6,7 @@ of the node again: several times the processor time that taking the image needs.
 """
 
 import threading
+import time
 from typing import Any, List, Sequence
 
 from rclpy.guard_condition import GuardCondition
@@ -15,8 +16,10 @@ from rclpy.node import Node
 from ...errors import one_line
 from ...timing import monotonic_ns
 from .camera_subscription import FOLLOW_PERIOD, CameraSubscription
+from .log_throttle import ThrottledLogger
 
 _PERIOD_NS = int(FOLLOW_PERIOD * 1e9)
+_AFTER_ERROR = 0.05     # seconds of rest: what fails may fail again at once
 
 
 class Receiver:
@@ -27,6 +30,7 @@ class Receiver:
         self._node = node
         self._cameras = cameras
         self._stopping = False
+        self._log = ThrottledLogger(node.get_logger())
         self._wake = GuardCondition(None, None, context=node.context)
         self._served: List[Any] = []    # handles for which the wait set was made
         self._wait_set: Any = None
@@ -53,13 +57,14 @@ class Receiver:
         while not self._stopping and self._node.context.ok():
             try:
                 if monotonic_ns() >= look_ns:
+                    look_ns = monotonic_ns() + _PERIOD_NS
                     for camera in self._cameras:
                         camera.follow()
-                    look_ns = monotonic_ns() + _PERIOD_NS
                 for camera in self._wait(max(0, look_ns - monotonic_ns())):
                     camera.receive()
             except Exception as error:
-                self._node.get_logger().error(f'{type(error).__name__}: {one_line(str(error))}')
+                self._log.error(f'images are not received: {type(error).__name__}: {one_line(str(error))}')
+                time.sleep(_AFTER_ERROR)
 
     def _wait(self, timeout_ns: int) -> List[CameraSubscription]:
         """Wait for images; return the cameras that have some."""

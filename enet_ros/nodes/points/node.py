@@ -138,7 +138,7 @@ class PointsNode(ManagedNode):
         self._place(self._joiner.labels(stamp_ns, message, self._now()))
 
     def _on_info(self, info: CameraInfo) -> None:
-        """Keep the calibration; the camera is looked through anew only where it is another one."""
+        """Keep the calibration; the camera model is made again only where it has changed."""
         info.header.stamp.sec = info.header.stamp.nanosec = 0
         if info != self._info:
             self._info, self._placer = info, None
@@ -215,8 +215,8 @@ class PointsNode(ManagedNode):
         if topic != 'depth' and image.encoding not in ('mono8', '8UC1'):
             raise InputError(f'{topic}: its encoding is {image.encoding!r}, not mono8 or 8UC1; remap {topic}')
         if (image.height, image.width) != size:
-            raise InputError(f'{topic}: {image.width}x{image.height} pixels, but camera_info is of {size[1]}x'
-                             f'{size[0]}; remap it to that of the same image')
+            raise InputError(f'{topic}: {image.height}x{image.width} pixels, but camera_info is of {size[0]}x'
+                             f'{size[1]}; remap it to that of the same image')
         if topic == 'depth':
             return to_depth(image.data, image.height, image.width, image.encoding, image.step,
                             bool(image.is_bigendian))

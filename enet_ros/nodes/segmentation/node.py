@@ -76,7 +76,7 @@ class SegmentationNode(ManagedNode):
         if segmenter.checkpoint is not None and segmenter.checkpoint.licence:
             self.get_logger().info(f'licence of these weights: {segmenter.checkpoint.licence}')
         self.get_logger().info(f'{len(segmenter.classes)} classes of {segmenter.classes.name} at '
-                               f'{segmenter.engine.input_size[1]}x{segmenter.engine.input_size[0]} on '
+                               f'{segmenter.engine.input_size[0]}x{segmenter.engine.input_size[1]} on '
                                f'{segmenter.engine.name} {segmenter.engine.precision} after '
                                f'{self._worker.load_seconds:.1f} s ({segmenter.engine.reason})')
         freeze_objects()
@@ -204,7 +204,7 @@ class SegmentationNode(ManagedNode):
         label = engine.reason.split(':')[0]
         values.update(
             engine=engine.name, precision=engine.precision, engine_reason=engine.reason,
-            input_size=f'{engine.input_size[1]}x{engine.input_size[0]}',
+            input_size=f'{engine.input_size[0]}x{engine.input_size[1]}',
             classes=segmenter.classes.name)
         level, message = judge_engine(self.settings.engine, label, engine.reason)
         if level == OK and self.state != 'active':

@@ -1,7 +1,7 @@
 """What segmentation_node publishes for one camera; what nobody listens to is not computed."""
 
 from array import array
-from typing import Any, NamedTuple, Optional, Tuple
+from typing import Any, Iterator, NamedTuple, Optional, Tuple
 
 import cv2
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
@@ -22,12 +22,12 @@ LABELS_DEPTH = 10
 class Wanted(NamedTuple):
     """Which outputs have a listener right now."""
 
+    timing: bool
     labels: bool
     overlay: bool
     labels_compressed: bool
     overlay_compressed: bool
     labels_colour: bool
-    timing: bool
     confidence: bool = False
 
 
@@ -50,11 +50,10 @@ class CameraOutputs:
         self._labels_compressed = publisher(CompressedImage, 'labels/compressed', LABELS_DEPTH)
         self._overlay_compressed = publisher(CompressedImage, 'overlay/compressed', 1)
         self._labels_colour = publisher(Image, 'labels_colour', 1)
-        self._publishers = (self._labels, self._overlay, self._labels_compressed, self._overlay_compressed,
-                            self._labels_colour)
-        self._confidence: Tuple[Any, ...] = ()
-        if confidence:
-            self._confidence = (publisher(Image, 'confidence', LABELS_DEPTH),)
+        self._confidence: Any = publisher(Image, 'confidence', LABELS_DEPTH) if confidence else None
+        self._publishers = tuple(filter(None, (
+            self._labels, self._overlay, self._labels_compressed, self._overlay_compressed,
+            self._labels_colour, self._confidence)))
         self._label_image = _ImageBuffer()
         self._confidence_image = _ImageBuffer()
         self._overlay_image = _ImageBuffer()
@@ -62,13 +61,15 @@ class CameraOutputs:
 
     def wanted(self) -> Wanted:
         """Ask the graph who listens."""
-        return Wanted(*(publisher.get_subscription_count() > 0
-                        for publisher in self._publishers + (self._timing.publisher,) + self._confidence))
+        return Wanted(*self._listeners())
 
     def heard(self) -> bool:
         """Whether anybody listens to anything."""
-        return any(publisher.get_subscription_count() > 0
-                   for publisher in self._publishers + (self._timing.publisher,))
+        return any(self._listeners())
+
+    def _listeners(self) -> Iterator[bool]:
+        return (publisher.get_subscription_count() > 0
+                for publisher in (self._timing.publisher,) + self._publishers)
 
     def publish(self, wanted: Wanted, header: Any, image: np.ndarray, order: str, labels: np.ndarray,
                 overlay: Overlay, confidence: Optional[np.ndarray] = None) -> Tuple[int, int]:
@@ -85,7 +86,7 @@ class CameraOutputs:
                 _compressed(header, f'{self._encoding}; png compressed ', encode_png(labels)))
         published = self._now()
         if confidence is not None:
-            self._confidence[0].publish(self._confidence_image.filled(header, confidence, 'mono8'))
+            self._confidence.publish(self._confidence_image.filled(header, confidence, 'mono8'))
         if wanted.overlay or wanted.overlay_compressed:
             blended = overlay(image, labels, order)
             if wanted.overlay:
@@ -103,7 +104,7 @@ class CameraOutputs:
 
     def destroy(self) -> None:
         """Destroy the publishers."""
-        for publisher in self._publishers + self._confidence:
+        for publisher in self._publishers:
             self._node.destroy_lifecycle_publisher(publisher)
 
 

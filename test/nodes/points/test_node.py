@@ -172,7 +172,7 @@ def test_void_stale_late_and_wrong_labels_say_nothing(flat: Graph) -> None:
         flat.dropped('stale', count)
     before = int(flat.dropped('refused')['dropped_by.refused'])
     for count, (pixels, step, told) in enumerate((
-            (LABELS[:45], 160, 'labels: 160x45 pixels, but camera_info is of 160x90'),
+            (LABELS[:45], 160, 'labels: 45x160 pixels, but camera_info is of 90x160'),
             (np.dstack([LABELS] * 3), 480, "labels: its encoding is 'rgb8', not mono8 or 8UC1"),
             (LABELS, 3, 'step is 3 bytes'), (LABELS, 16000, 'but 90 rows of step 16000')), 1):
         message = image_message(pixels, flat.now())

@@ -1,12 +1,17 @@
 """Messages that need no graph: buffers written in place, and the class names."""
 
+import os
 import sys
+import threading
 from types import ModuleType
 from typing import Any, Callable, List
 
 import cv2
 import numpy as np
 import pytest
+import rclpy
+from rclpy.lifecycle import LifecycleNode
+from rclpy.signals import SignalHandlerOptions
 from std_msgs.msg import Header
 
 from enet_ros.classes import ClassTable
@@ -27,6 +32,29 @@ def test_a_buffer_is_written_in_place_and_follows_the_size() -> None:
     assert (message.height, message.width, message.step) == (2, 4, 12)
     assert bytes(message.data) == cv2.cvtColor(colour, cv2.COLOR_BGR2RGB).tobytes()
     assert bytes(data) == (first + 1).tobytes()
+
+
+def test_one_listener_to_any_output_is_heard(domain_id: int) -> None:
+    """A frame is worked on for whoever listens, and only what has a listener is computed."""
+    os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
+    context = rclpy.Context()
+    rclpy.init(context=context, domain_id=domain_id, signal_handler_options=SignalHandlerOptions.NO)
+    node = LifecycleNode('outputs', context=context)
+    outputs = publishers.CameraOutputs(node, '', publishers.TimingOutput(node), 'mono8', confidence=True)
+    waiting = threading.Event()
+    for field in publishers.Wanted._fields:
+        topic = '~/' + field.replace('_compressed', '/compressed')
+        name = node.resolve_topic_name(topic)
+        [kind] = [made.msg_type for made in node.publishers if made.topic_name == name]
+        listener = node.create_subscription(kind, topic, lambda message: None, 1)
+        while not outputs.heard():
+            assert not waiting.wait(0.01)
+        assert outputs.wanted()._asdict() == {other: other == field for other in publishers.Wanted._fields}
+        node.destroy_subscription(listener)
+        while outputs.heard():
+            assert not waiting.wait(0.01)
+    node.destroy_node()
+    rclpy.shutdown(context=context)
 
 
 class _Fields:
