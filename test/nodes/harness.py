@@ -122,6 +122,7 @@ class Observer:
         self._changed = threading.Condition()
         self._received: Dict[str, List[Any]] = {}
         self._subscriptions: List[Any] = []
+        self._clients: Dict[str, Any] = {}
         self._stop = False
         self._thread = threading.Thread(target=self._spin, daemon=True)
         self._thread.start()
@@ -167,15 +168,21 @@ class Observer:
         return value
 
     def call(self, kind: Any, name: str, request: Any) -> Any:
-        """Call a service and return its response."""
-        client = self.node.create_client(kind, name)
-        try:
-            self.wait(client.service_is_ready, 'service ' + name)
+        """Call a service and return its response.
+
+        A service that has not discovered its new client yet answers nobody, although the client has
+        discovered it: what only asks is therefore asked again.
+        """
+        client = self._clients.get(name) or self.node.create_client(kind, name)
+        self._clients[name] = client
+        self.wait(client.service_is_ready, 'service ' + name)
+        times = 10 if kind.__name__.startswith('Get') else 1
+        for _ in range(times):
             future = client.call_async(request)
-            self.wait(future.done, 'answer of ' + name)
-            return future.result()
-        finally:
-            self.node.destroy_client(client)
+            with self._changed:
+                if self._changed.wait_for(future.done, PATIENCE / times):
+                    return future.result()
+        raise AssertionError(f'waited {PATIENCE:.0f} s in vain for an answer of {name}')
 
     def camera(self, topic: str = '/image', reliable: bool = True, kind: Any = Image, depth: int = 10) -> Any:
         """Return a publisher of images, once it has a listener."""
