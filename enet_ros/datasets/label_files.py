@@ -16,6 +16,7 @@ from ..images import encode_png
 from . import files
 
 CODINGS = ('trainIds', 'labelIds')
+_MAX_FOLDERS = 20000    # of a tree of label images; links can make one endless
 
 
 class Predictions:
@@ -26,7 +27,7 @@ class Predictions:
     """
 
     def __init__(self, folder: Union[str, Path], classes: ClassTable, coding: str = 'trainIds') -> None:
-        """List the folder; InputError where it is none or holds no PNG.
+        """List the folder; InputError where it is none, holds no PNG, or has no end.
 
         `coding` 'trainIds' are class indices, 'labelIds' the data set's own file values.
         """
@@ -36,10 +37,13 @@ class Predictions:
         if not self.folder.is_dir():
             raise InputError(f'{folder}: no such folder of predictions')
         # os.walk, because a pattern would follow no links and a user's tree may be made of them.
-        self._files: List[Tuple[str, Path]] = sorted(
-            (Path(name).stem, Path(place) / name)
-            for place, _, names in os.walk(str(folder), followlinks=True)
-            for name in names if name.lower().endswith('.png'))
+        self._files: List[Tuple[str, Path]] = []
+        for count, (place, _, names) in enumerate(os.walk(str(folder), followlinks=True)):
+            if count >= _MAX_FOLDERS:
+                raise InputError(f'{folder}: over {_MAX_FOLDERS} folders; name the one with the label images')
+            self._files += [(Path(name).stem, Path(place) / name)
+                            for name in names if name.lower().endswith('.png')]
+        self._files.sort()
         if not self._files:
             raise InputError(f'{folder}: no label images (*.png) there')
         self._strange = strange_values(classes, coding)

@@ -1,6 +1,7 @@
 """Two results side by side: two weights, two engines, before and after."""
 
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from contextlib import contextmanager
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -13,6 +14,8 @@ from ..metrics.bootstrap import BlockCounts
 from .tables import cell, headline, percent, text_table
 
 MOST = 5        # frames that gained, and that lost
+# What a JSON file that is no result brings about.
+_BROKEN = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
 
 
 def compare(result: Mapping[str, Any], other: Mapping[str, Any], name: str = 'other') -> Dict[str, Any]:
@@ -25,11 +28,17 @@ def compare(result: Mapping[str, Any], other: Mapping[str, Any], name: str = 'ot
     classes, or where `other`, which comes from a file, is no result.
     """
     check(other, name)
-    try:
+    with _reading(name):
         return _compare(result, other, name)
+
+
+@contextmanager
+def _reading(name: str) -> Iterator[None]:
+    try:
+        yield
     except InputError:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
+    except _BROKEN as error:
         raise InputError(f'{name}: not a result of an evaluation ({error!r})') from None
 
 
@@ -72,26 +81,33 @@ def overview(comparisons: Sequence[Mapping[str, Any]]) -> List[Tuple[str, List[O
     return list(rows.items())
 
 
-def before(other: Mapping[str, Any]) -> Dict[Tuple[str, str], float]:
-    """Return an earlier result's mean IoU by (sequence, name), of the frames that it lists one by one."""
-    return {(point['sequence'], point['name']): point['mean_iou'] for point in other['timeline']
-            if point['frames'] == 1 and percent(point['mean_iou']) is not None}
+def before(other: Mapping[str, Any], name: str) -> Dict[Tuple[str, str], float]:
+    """Return an earlier result's mean IoU by (sequence, name), of the frames that it lists one by one.
 
-
-def labels_before(other: Mapping[str, Any], name: str, size: Tuple[int, int]) -> Optional[np.ndarray]:
-    """Return the labels that an earlier run kept of a frame, in the classes of its scores; None without them.
-
-    They are resized to `size`, (height, width), by the nearest pixel.
+    InputError names the result where its timeline is broken.
     """
-    folder = (other.get('provenance') or {}).get('labels')
+    with _reading(name):
+        return {(point['sequence'], point['name']): float(point['mean_iou']) for point in other['timeline']
+                if point['frames'] == 1 and percent(point['mean_iou']) is not None}
+
+
+def labels_before(other: Mapping[str, Any]) -> Callable[[str, Tuple[int, int]], Optional[np.ndarray]]:
+    """Return what finds, by a frame's name, the labels that an earlier run kept; None without them.
+
+    They are in the classes of its scores, resized to (height, width) by the nearest pixel.
+    """
+    def find(name: str, size: Tuple[int, int]) -> Optional[np.ndarray]:
+        try:
+            labels = cv2.LUT(kept.read(file_name(name)), lut)
+        except InputError:
+            return None
+        return cv2.resize(labels, size[::-1], interpolation=cv2.INTER_NEAREST)
     try:
         predicted, true = (ClassTable.from_dict(other['parts'][side]) for side in ('predicted', 'true'))
-        labels = Predictions(folder, predicted).read(file_name(name)) if folder else None
-        lut = predicted.mapping_to(true).source
-    except (InputError, KeyError, TypeError):
-        return None
-    return None if labels is None else cv2.resize(
-        cv2.LUT(labels, lut), size[::-1], interpolation=cv2.INTER_NEAREST)
+        kept, lut = Predictions(other['provenance']['labels'], predicted), predicted.mapping_to(true).source
+    except _BROKEN + (OSError,):    # InputError is a ValueError
+        return lambda name, size: None
+    return find
 
 
 def _changed(result: Mapping[str, Any], other: Mapping[str, Any]) -> List[Dict[str, Any]]:

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
+import numpy as np
+
 from ..classes import ClassTable
 from ..evaluation.examples import Example, Examples
 from ..files import write_bytes
@@ -36,7 +38,10 @@ def render(result: Mapping[str, Any], examples: Optional[Examples] = None, title
     classes = ClassTable.from_dict(result['confusion']['classes'])
     comparisons = [compare(result, other, name) for name, other in others]
     for comparison, (_, other), kept in zip(comparisons, others, changes):
-        comparison['gallery'] = [_change(example, kept, other, classes) for example in kept.worst + kept.best]
+        find = labels_before(other)
+        comparison['gallery'] = [
+            _change(example, kept, find(example.frame.name, example.truth.shape[:2]), classes)
+            for example in kept.worst + kept.best]
     return page.render(
         'report.html', title=title or _source(result), result=dict({'slices': []}, **result),
         coverage=_coverage(result),
@@ -78,10 +83,9 @@ def _galleries(examples: Optional[Examples], classes: ClassTable) -> List[Dict[s
             for name, examples in named if examples]
 
 
-def _change(example: Example, kept: Examples, other: Mapping[str, Any],
+def _change(example: Example, kept: Examples, labels: Optional[np.ndarray],
             classes: ClassTable) -> Dict[str, Any]:
     """Return a frame's pictures, with the labels of the earlier run where it kept them."""
-    labels = labels_before(other, example.frame.name, example.truth.shape[:2])
     before = None if labels is None else pictures(example._replace(prediction=labels), classes)['prediction']
     return dict(pictures(example, classes), before=before, change=100 * kept.rank(example.frame))
 

@@ -94,10 +94,11 @@ class Beside:
         if options.confidence and options.predictions is not None:
             raise InputError('--calibration needs the network: it does not go with --predictions')
         self.others = [(path.name, read_json(path)) for path in options.compare]
+        options.before = []     # workers get the options, and keep the pictures of what changed
         for path, (_, other) in zip(options.compare, self.others):
             check(other, str(path))
-        # Workers get the options, and keep the pictures of what changed.
-        options.before = [before(other) for _, other in self.others] if options.report else []
+            if options.report:
+                options.before.append(before(other, str(path)))
         self.latency = read_summary(options.latency) if options.latency else None
         self.thresholds = [gates.threshold(text) for text in options.fail_under]
         self.baseline = read_json(options.baseline) if options.baseline else None

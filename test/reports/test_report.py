@@ -212,8 +212,27 @@ def test_a_foreign_or_damaged_json_is_compared_or_refused(outcome, data):
         place = place[key]
     try:
         comparison.comparison_text(comparison.compare(result, other, 'x.json'))
+        comparison.before(other, 'x.json')
+        comparison.labels_before(other)('frame', (4, 4))
     except InputError as error:
         assert 'x.json' in str(error) or 'blocks' in str(error)
+
+
+@pytest.mark.parametrize('key, junk', [
+    ('timeline', 5), ('timeline', [5]), ('timeline', [{'sequence': [], 'name': '', 'frames': 1, 'mean_iou': 0.5}]),
+    ('timeline', [{'sequence': '', 'name': '', 'frames': 1, 'mean_iou': 10 ** 400}])])
+def test_frames_before_from_a_damaged_json(outcome, key, junk):
+    with pytest.raises(InputError, match='x.json: not a result'):
+        comparison.before(dict(outcome.to_json(), **{key: junk}), 'x.json')
+
+
+def test_labels_before_from_a_hostile_json(outcome, tmp_path):
+    """A folder that never ends, a name that is none, a record of another kind: no labels, at once."""
+    (tmp_path / 'again').symlink_to(tmp_path)
+    (tmp_path / 'once_more').symlink_to(tmp_path)
+    result = outcome.to_json()
+    for record in ([], 5, {'labels': '\0'}, {'labels': 5}, {'labels': '/dev/null'}, {'labels': str(tmp_path)}):
+        assert comparison.labels_before(dict(result, provenance=record))('frame', (4, 4)) is None
 
 
 def test_results_in_other_classes_are_not_compared(outcome):
