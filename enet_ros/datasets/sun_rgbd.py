@@ -1,15 +1,19 @@
 """SUN RGB-D (Song et al., 2015) with its 37 classes, in the three layouts that people have."""
 
+import io
 from pathlib import Path, PurePosixPath
 import re
-from typing import List, Optional, Tuple
+import struct
+from typing import Any, Iterator, List, Optional, Tuple
+import zlib
 
 import numpy as np
 
 from ..classes import IGNORE, ClassTable
 from ..errors import InputError
+from ..files import read_bytes
 from ..libraries import need
-from ..picture_files import MAX_SIDE
+from ..picture_files import MAX_PIXELS, MAX_SIDE
 from . import files
 from .files import Frame
 from .sample import Sample
@@ -18,6 +22,8 @@ SPLITS = ('train', 'test')
 _LABEL_FOLDERS = ('sunrgbd_train_test_labels', 'sunrgbd_labels', 'train_test_labels', 'labels')
 _META, _SEGMENTS, _SPLIT = (Path('SUNRGBDtoolbox') / name for name in (
     'Metadata/SUNRGBDMeta.mat', 'Metadata/SUNRGBD2Dseg.mat', 'traintestSUNRGBD/allsplit.mat'))
+_COMPRESSED = 15                # an element of a MATLAB file, by its number
+_MAX_MATLAB_BYTES = 1 << 30     # of a list of frames, as it is in memory
 _TEST_FRAMES = 5050     # in the joint label folder frames 1..5050 are test, 5051..10335 train
 
 
@@ -56,22 +62,22 @@ class Original(SunRGBD):
 
     def __init__(self, root: Path, split: Optional[str] = None) -> None:
         need('the original SUN RGB-D', ['scipy', 'h5py'])
-        from scipy.io import loadmat
         self.classes, self.split = ClassTable.load('sun_rgbd'), split
         files.check_split(split, SPLITS, root)
         self._frames, self._rows = [], []
         try:
-            wanted = loadmat(str(root / _SPLIT), squeeze_me=True)
+            wanted = _matlab(root / _SPLIT)
             place_of = {_inside(path): name for name in ([split] if split else SPLITS)
                         for path in np.atleast_1d(wanted[f'all{name}']).tolist()}
-            frames = loadmat(str(root / _META), squeeze_me=True, struct_as_record=False)['SUNRGBDMeta']
-            for row, frame in enumerate(np.atleast_1d(frames)):
+            for row, frame in enumerate(np.atleast_1d(_matlab(root / _META)['SUNRGBDMeta'])):
                 folder = _inside(frame.sequenceName)
                 if folder in place_of:
                     self._rows.append(row)
                     image = root / 'SUNRGBD' / folder / 'image' / Path(str(frame.rgbname)).name
                     name = place_of[folder] + '-' + folder.replace('/', '_')
                     self._frames.append(Frame(name, image, root / _SEGMENTS))
+        except InputError:
+            raise
         except Exception as error:      # SciPy's reader fails in many ways
             raise InputError(f'{root}: its SUNRGBDtoolbox cannot be read: {error!r}') from None
 
@@ -81,15 +87,49 @@ class Original(SunRGBD):
         frame = self._frames[index]
         try:
             with h5py.File(str(frame.label), 'r') as file:
-                stored = file[file['SUNRGBD2Dseg']['seglabel'][self._rows[index]][0]]
-                if stored.ndim != 2 or max(stored.shape) > MAX_SIDE:
+                references = file['SUNRGBD2Dseg']['seglabel']
+                _check_chunks(references)
+                stored = file[references[self._rows[index], 0]]
+                if stored.ndim != 2 or max(stored.shape) > MAX_SIDE or stored.size > MAX_PIXELS:
                     raise ValueError(f'labels of shape {stored.shape}')
+                if stored.dtype.kind not in 'uif':
+                    raise ValueError(f'labels of type {stored.dtype}')
+                _check_chunks(stored)
                 values = np.array(stored).T     # MATLAB counts columns first
         except (KeyError, TypeError, ValueError, OSError, IndexError, AttributeError) as error:
             raise InputError(f'{frame.label}: no labels of {frame.name}: {error}') from None
         if values.size and not 0 <= values.min() <= values.max() <= len(self.classes):
             raise InputError(f'{frame.label}: {frame.name} has values beyond 0 to {len(self.classes)}')
         return Sample(frame.name, None, self.classes.id_table()[values.astype(np.uint8)])
+
+
+def _check_chunks(stored: Any) -> None:
+    """Raise ValueError where HDF5 would unpack far more than it is asked for."""
+    if np.prod(stored.chunks or (1,), dtype=object) > MAX_PIXELS or stored.dtype.itemsize > 16:
+        raise ValueError(f'chunks of shape {stored.chunks} and type {stored.dtype}')
+
+
+def _matlab(path: Path) -> Any:
+    """Read the variables of a MATLAB 5 file; InputError, ValueError and whatever SciPy may raise."""
+    from scipy.io import loadmat
+    data = read_bytes(path, _MAX_MATLAB_BYTES, 'list of frames')
+    order, at, size = '<' if data[126:128] == b'IM' else '>', 128, 0
+    while at + 8 <= len(data):      # SciPy unpacks as much as there is
+        kind, length = struct.unpack_from(order + 'II', data, at)
+        if kind == _COMPRESSED:
+            for part in _unpacked(data[at + 8:at + 8 + length]):
+                size += len(part)
+                if size > _MAX_MATLAB_BYTES:
+                    raise InputError(f'{path}: unpacked, it has over {_MAX_MATLAB_BYTES >> 20} MiB')
+        at += 8 + length
+    return loadmat(io.BytesIO(data), squeeze_me=True, struct_as_record=False)
+
+
+def _unpacked(packed: bytes) -> Iterator[bytes]:
+    stream = zlib.decompressobj()
+    while packed and not stream.eof:
+        yield stream.decompress(packed, 1 << 20)
+        packed = stream.unconsumed_tail
 
 
 def _inside(path: str) -> str:

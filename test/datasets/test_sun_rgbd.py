@@ -3,11 +3,12 @@
 from pathlib import Path
 import pickle
 
+from bounds import bounded
 import numpy as np
 import pytest
 import trees
 
-from enet_ros.datasets import open_dataset
+from enet_ros.datasets import open_dataset, sun_rgbd
 from enet_ros.errors import InputError
 
 
@@ -80,6 +81,33 @@ def test_damaged_toolbox(name: str, original: Path) -> None:
         path.write_bytes(data)
         with pytest.raises(InputError):
             open_dataset(original, 'test')[0]
+
+
+def test_a_toolbox_that_unpacks_to_more_than_it_says(original: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A packed list is counted before SciPy unpacks it; a whole one is read, packed or not."""
+    io = pytest.importorskip('scipy.io')
+    path = original / 'SUNRGBDtoolbox/traintestSUNRGBD/allsplit.mat'
+    lists = {name: values for name, values in io.loadmat(str(path)).items() if name.startswith('all')}
+    io.savemat(str(path), lists, do_compression=True)
+    assert open_dataset(original, 'test').names() == ['test-kv2_align_kv2_2014-12-18']
+    io.savemat(str(path), dict(lists, more=np.zeros(8 << 20, np.uint8)), do_compression=True)
+    assert path.stat().st_size < 1 << 16
+    monkeypatch.setattr(sun_rgbd, '_MAX_MATLAB_BYTES', 1 << 20)
+    with bounded(cpu=10, memory=4 << 20), pytest.raises(InputError, match='unpacked, it has over 1 MiB'):
+        open_dataset(original, 'test')
+
+
+@pytest.mark.parametrize('stored', [
+    {'shape': (16384, 16384), 'dtype': 'f8'}, {'shape': (38, 6), 'dtype': 'S1000000'},
+    {'shape': (38, 6), 'dtype': 'u1', 'chunks': (1 << 14, 1 << 14), 'maxshape': (None, None)}])
+def test_labels_that_claim_more_than_any_image(stored: dict, original: Path) -> None:
+    """HDF5 holds what was never written: a few bytes of a file are gigabytes in memory."""
+    h5py = pytest.importorskip('h5py')
+    with h5py.File(original / 'SUNRGBDtoolbox/Metadata/SUNRGBD2Dseg.mat', 'a') as file:
+        file['SUNRGBD2Dseg/seglabel'][1, 0] = file.create_dataset('#refs#/claims', **stored).ref
+    dataset = open_dataset(original, 'test')
+    with bounded(cpu=10, memory=64 << 20), pytest.raises(InputError, match='no labels of test-kv2'):
+        dataset[0]
 
 
 def test_wrong_trees(tmp_path: Path) -> None:

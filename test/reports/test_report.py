@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from enet_ros.classes import ClassTable
+from enet_ros.datasets import label_files
 from enet_ros.errors import InputError
 from enet_ros.evaluation.offline import Coverage, Evaluation, Frame, evaluate
 from enet_ros.reports import charts, comparison, html, pictures, tables, text
@@ -219,20 +220,23 @@ def test_a_foreign_or_damaged_json_is_compared_or_refused(outcome, data):
 
 
 @pytest.mark.parametrize('key, junk', [
-    ('timeline', 5), ('timeline', [5]), ('timeline', [{'sequence': [], 'name': '', 'frames': 1, 'mean_iou': 0.5}]),
-    ('timeline', [{'sequence': '', 'name': '', 'frames': 1, 'mean_iou': 10 ** 400}])])
+    ('name', []), ('mean_iou', 10 ** 400), ('mean_iou', 'high')])
 def test_frames_before_from_a_damaged_json(outcome, key, junk):
-    with pytest.raises(InputError, match='x.json: not a result'):
-        comparison.before(dict(outcome.to_json(), **{key: junk}), 'x.json')
+    result = outcome.to_json()
+    for timeline in (5, [5], [{}], [dict(result['timeline'][0], frames=1, **{key: junk})]):
+        with pytest.raises(InputError, match='x.json: not a result'):
+            comparison.before(dict(result, timeline=timeline), 'x.json')
 
 
-def test_labels_before_from_a_hostile_json(outcome, tmp_path):
+def test_labels_before_from_a_hostile_json(outcome, tmp_path, monkeypatch):
     """A folder that never ends, a name that is none, a record of another kind: no labels, at once."""
+    monkeypatch.setattr(label_files, '_MAX_FOLDERS', 1000)
     (tmp_path / 'again').symlink_to(tmp_path)
     (tmp_path / 'once_more').symlink_to(tmp_path)
     result = outcome.to_json()
-    for record in ([], 5, {'labels': '\0'}, {'labels': 5}, {'labels': '/dev/null'}, {'labels': str(tmp_path)}):
-        assert comparison.labels_before(dict(result, provenance=record))('frame', (4, 4)) is None
+    for folder in ('\0', 5, None, '/dev/null', str(tmp_path)):
+        for record in ([], 5, {'labels': folder}):
+            assert comparison.labels_before(dict(result, provenance=record))('frame', (4, 4)) is None
 
 
 def test_results_in_other_classes_are_not_compared(outcome):
