@@ -137,7 +137,6 @@ class ImageMessage:
                              "colours)")
         return from_colours(*self.image(), classes=classes)
 
-
     def instances(self) -> np.ndarray:
         """Return (H, W) int32 numbers of objects, from one channel of 8 or 16 bits; ImageError."""
         fields = self._read()

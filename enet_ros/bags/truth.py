@@ -11,6 +11,7 @@ from ..datasets.camvid import sequence_and_stamp
 from ..datasets.label_files import strange_values
 from ..datasets.sample import Dataset
 from ..errors import InputError
+from ..metrics.confusion import same_size
 from .by_stamp import Stamp, TopicByStamp
 from .messages import ImageMessage
 from .sidecar import Entry, seconds
@@ -59,12 +60,15 @@ class TopicTruth:
         odd = cv2.LUT(labels, self._odd)
         if cv2.countNonZero(odd):
             self._by_stamp.bag.tell(ODD_VALUES.format(self._classes.name, int(labels[odd != 0].flat[0])))
-        return Truth(cv2.LUT(labels, self._table), instances=self._instances_at(found.stamp_ns))
+        return Truth(cv2.LUT(labels, self._table), instances=self._instances_of(labels, found.stamp_ns))
 
-    def _instances_at(self, stamp_ns: int) -> Optional[np.ndarray]:
+    def _instances_of(self, labels: np.ndarray, stamp_ns: int) -> Optional[np.ndarray]:
         message = None if self._instances is None else self._instances.find(stamp_ns)
         try:
-            return None if message is None else message.instances()
+            instances = None if message is None else message.instances()
+            if instances is not None:
+                same_size(instances, labels, 'instances')
+            return instances
         except InputError as error:
             self._by_stamp.bag.tell(f'instances: {error}')
             return None

@@ -116,7 +116,8 @@ def pair_counts(first: np.ndarray, second: np.ndarray, values: int) -> np.ndarra
 def same_size(first: np.ndarray, truth: np.ndarray, name: str = 'prediction') -> None:
     """Raise InputError where an image has another size than the truth."""
     if first.shape != truth.shape:
-        raise InputError(f'sizes differ: {name} {first.shape}, truth {truth.shape}; use the same size')
+        sizes = ('x'.join(map(str, image.shape)) for image in (first, truth))
+        raise InputError('sizes differ: {} {}, truth {}; use the same size'.format(name, *sizes))
 
 
 def as_bytes(labels: np.ndarray) -> np.ndarray:

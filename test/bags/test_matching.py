@@ -218,7 +218,7 @@ def test_truth_within_a_tolerance(tmp_path: Path) -> None:
 
 
 def test_instances_in_the_bag_give_iiou(tmp_path: Path) -> None:
-    """The iIoU is that of the same frames without a bag, in parts as well; an unreadable one is told."""
+    """The iIoU is that of the same frames without a bag, in parts as well; one that does not fit is told."""
     street = SyntheticStreet((64, 96), seed=3, frames=12)
     expected = Evaluator(CLASSES, CLASSES, boundary=False)
     with BagWriter(tmp_path / 'b', 'mcap', describe('street', CLASSES)) as bag:
@@ -227,16 +227,20 @@ def test_instances_in_the_bag_give_iiou(tmp_path: Path) -> None:
             bag.labels(bags.LABELS, bags.stamp(index), 'camera', bags.predict(sample))
             if index == 5:
                 bag.image('/camera/instances', bags.stamp(index), 'camera', sample.image)
+            elif index == 6:
+                bag.instances('/camera/instances', bags.stamp(index), 'camera', sample.instances[::2])
             else:
                 bag.instances('/camera/instances', bags.stamp(index), 'camera', sample.instances)
             expected.add(bags.predict(sample), sample.label,
-                         instances=None if index == 5 else sample.instances)
+                         instances=None if index in (5, 6) else sample.instances)
     outcome = score(tmp_path / 'b')
     found, wanted = outcome.evaluator.result(), expected.result()
     assert wanted['class_iiou']['Car'] > 0
     for key in ('class_iiou', 'category_iiou', 'mean_class_iiou', 'mean_category_iiou', 'class_iou'):
         assert found[key] == pytest.approx(wanted[key], nan_ok=True)
-    assert ['is no encoding of instances' in text for text in outcome.coverage.problems] == [True]
+    assert [text[text.index(': ') + 2:] for text in outcome.coverage.problems] == [
+        "/camera/instances: 'rgb8' is no encoding of instances (16UC1)",
+        'sizes differ: instances 32x96, truth 64x96; use the same size']
     parts = merge([score(tmp_path / 'b', start=0, stop=5), score(tmp_path / 'b', start=5)])
     assert parts.evaluator.result()['class_iiou'] == pytest.approx(wanted['class_iiou'], nan_ok=True)
     named = score(tmp_path / 'b', instances='/camera/instances')

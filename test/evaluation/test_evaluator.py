@@ -163,7 +163,7 @@ def test_images_are_fetched_only_for_frames_that_are_kept():
 
 def test_instances_of_another_size_do_not_count_the_frame():
     evaluator, labels = Evaluator(CAMVID, CAMVID), np.zeros((4, 4), np.uint8)
-    with pytest.raises(InputError, match='instances'):
+    with pytest.raises(InputError, match='instances 4x5, truth 4x4'):
         evaluator.add(labels, labels, instances=np.zeros((4, 5), np.int32))
     assert evaluator.frames == 0 and not evaluator.confusion.counts.any()
 
