@@ -11,6 +11,7 @@ from .. import cli
 from ..bags.matching import Choice, frame_topic
 from ..bags.reading import open_bag
 from ..bags.truth import tolerance
+from ..datasets.label_files import file_name
 from ..errors import InputError
 from ..evaluation import sharding
 from ..evaluation.examples import FrameScore
@@ -182,12 +183,15 @@ def job(path: str, options: argparse.Namespace) -> sharding.Job:
     segmenter = scoring.segmenter_options(options) if options.predictions is None else {}
     if segmenter and options.jobs > 1:
         segmenter['threads'] = max(1, (os.cpu_count() or 1) // options.jobs)
+    labels = options.labels
+    if labels is not None and len(options.bags) > 1:    # frames of two bags may have one name
+        labels /= file_name(path)
     counting = {'label_ids': options.predictions is not None and options.coding == 'labelIds',
                 'boundary': options.boundary, 'flow': options.flow,
                 'examples': 6 if options.report else 0, 'compared': options.before,
                 'tags': read_tags(options.tags) if options.tags else {}}
     return sharding.Job(choice, tuple(segmenter.items()), options.prediction_classes, tuple(counting.items()),
-                        options.csv is not None, str(options.labels) if options.labels else None)
+                        options.csv is not None, str(labels) if labels else None)
 
 
 def _check_once(bags: List[str]) -> None:

@@ -51,8 +51,6 @@ def main(argv: Optional[List[str]] = None) -> int:
     """Run the tool."""
     options = arguments().parse_args(argv)
     open_dataset(options.root, options.split, options.layout, options.classes)      # before anything is begun
-    if options.predictions and options.labels:
-        raise InputError('--labels keeps what is segmented; the labels of --predictions are kept already')
     beside = scoring.Beside(options)
     csv = FrameCsv(options.csv) if options.csv else None
     outcome, written = _score_all(options, csv.write if csv else None)

@@ -93,6 +93,8 @@ class Beside:
         """Read; InputError where a file is not what it should be."""
         if options.confidence and options.predictions is not None:
             raise InputError('--calibration needs the network: it does not go with --predictions')
+        if options.labels and options.predictions is not None:
+            raise InputError('--labels keeps what is segmented; the labels of --predictions are kept already')
         self.others = [(path.name, read_json(path)) for path in options.compare]
         options.before = []     # workers get the options, and keep the pictures of what changed
         for path, (_, other) in zip(options.compare, self.others):

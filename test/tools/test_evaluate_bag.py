@@ -204,6 +204,21 @@ def test_bags_of_one_name_are_several_drives(tmp_path: Path) -> None:
     assert later['provenance']['bag'] == f'{monday}, {tuesday}, {friday}'
 
 
+def test_labels_of_several_bags_are_kept_apart(random_weights: Path, tmp_path: Path) -> None:
+    """Frames of two bags may have one name: neither takes the other's place."""
+    folder, paths = tmp_path / 'labels', [tmp_path / name for name in 'ab']
+    for seed, path in enumerate(paths):
+        bags.write(path, bags.pictures(2, seed=seed), labels=False)
+    options = ['--weights', random_weights, '--engine', 'torch', '--labels']
+    run(tmp_path, *paths, *options, folder)
+    for path in paths:
+        run(tmp_path, path, *options, tmp_path / 'alone')
+        own, = [place for place in folder.iterdir() if place.name.endswith(path.name)]
+        kept = {file.name: file.read_bytes() for file in own.iterdir()}
+        assert len(kept) == 2
+        assert kept == {file.name: file.read_bytes() for file in (tmp_path / 'alone').iterdir()}
+
+
 def test_gates_decide_the_exit_code(bag: Path, whole: dict, tmp_path: Path, capsys) -> None:
     """Met: 0. Not met: 1, and everything is written all the same."""
     baseline = tmp_path / 'before.json'
