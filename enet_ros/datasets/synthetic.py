@@ -32,7 +32,7 @@ class SyntheticStreet(Dataset):
                  start: float = 0.0) -> None:
         """Lay the street out; `start` is the time of frame 0 in seconds."""
         if min(size) < SMALLEST:
-            raise InputError(f'synthetic street: {size[1]}x{size[0]} pixels are too few, ask for {SMALLEST} '
+            raise InputError(f'synthetic street: {size[0]}x{size[1]} pixels are too few, ask for {SMALLEST} '
                              'or more each way')
         if frames < 1:
             raise InputError('synthetic street: ask for one frame or more')

@@ -92,8 +92,9 @@ def delays(values: Sequence[Optional[float]]) -> Optional[Dict[str, Any]]:
     known = [value for value in values if value is not None]
     if not known:
         return None
-    step = 10 ** math.floor(math.log10(max(max(known), 1.0)))
-    top = step * math.ceil(max(known) / step)
+    most = max(*known, 1.0)
+    step = 10 ** math.floor(math.log10(most))
+    top = step * math.ceil(most / step)
     bottom, width = HEIGHT - 12, max(len(values) - 1, 1)
     places = [round(LEFT + (WIDTH - LEFT - 6) * index / width, 1) for index in range(len(values))]
     return {'width': WIDTH, 'height': HEIGHT, 'left': LEFT, 'bottom': bottom,

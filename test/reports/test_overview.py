@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from enet_ros.classes import ClassTable
+from enet_ros.reports.charts import delays
 from enet_ros.reports.gallery import Footage
 from enet_ros.reports.overview import write_overview
 
@@ -75,3 +76,10 @@ def test_in_a_browser(summary, tmp_path, width):
         document.querySelectorAll('.lost').length]""", width) == [
             True, "python -m enet_ros demo --source 'my drive.mp4'", 2, 2, ['Sky', 'Road', 'Car'],
             ['frame 0: 31.0 ms', 'frame 2: 52.5 ms'], 1]
+
+
+@pytest.mark.parametrize('values', [[0.0, None], [-3.0]])
+def test_delays_of_clocks_that_disagree(values):
+    """No delay above zero: an axis all the same."""
+    chart = delays(values)
+    assert len(chart['dots']) == 1 and chart['grid'][-1]['text'] == '1'
