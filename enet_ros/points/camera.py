@@ -5,7 +5,7 @@ of sensor_msgs/CameraInfo, computed by OpenCV.
 """
 
 import math
-from typing import Any, NamedTuple, Sequence, Tuple
+from typing import Any, NamedTuple, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -19,31 +19,31 @@ WIDEST = math.tan(math.radians(85))     # what looks farther off the optical axi
 _REACHED = 0.5      # pixels by which a ray, led through the lens again, may miss the pixel it belongs to
 _undistort = getattr(cv2, 'undistortPointsIter', cv2.undistortPoints)   # until OpenCV 4, and since 5
 _ITERATIONS = (cv2.TERM_CRITERIA_COUNT + cv2.TERM_CRITERIA_EPS, 40, 1e-9)
+_AT_ONCE = 1 << 16  # points that OpenCV is given: it computes derivatives too, some 400 bytes a point
 
 
 class CameraModel:
     """Where each pixel of a camera looks, and which pixel sees a point.
 
-    `size` is (height, width); `matrix` is K, (3, 3); pixel (0, 0) is the middle of the first one. `rays` are
-    (H, W, 2) float32, x/z and y/z of what a pixel sees: NaN where the lens model has no inverse.
+    `size` is (height, width); `matrix` is K, (3, 3); pixel (0, 0) is the middle of the first one.
     """
 
     def __init__(self, size: Tuple[int, int], matrix: Any, lens: str = '',
                  distortion: Sequence[float] = ()) -> None:
-        """Look along every pixel; InputError where a number is impossible."""
+        """Check the numbers; InputError where one is impossible."""
         self.size = size
         self.matrix = np.asarray(matrix, np.float64).reshape(3, 3)
         self._distortion = np.asarray(distortion, np.float64)
         self._fisheye = lens == 'equidistant'
         if min(size) < 1 or size[0] * size[1] > MAX_PIXELS:
-            raise InputError(f'camera_info: {size[1]}x{size[0]} is no size of an image')
+            raise InputError(f'camera_info: {size[0]}x{size[1]} is no size of an image')
         if not (np.isfinite(self.matrix).all() and min(self.matrix[0, 0], self.matrix[1, 1]) > 0):
             raise InputError('camera_info: the camera is not calibrated (no focal length); calibrate it, or '
                              'let its driver load the calibration')
         if len(self._distortion) not in LENSES.get(lens, ()) or not np.isfinite(self._distortion).all():
             raise InputError(f'camera_info: distortion model {lens!r} with {len(self._distortion)} numbers; '
                              'known are plumb_bob with 5, rational_polynomial with 8, equidistant with 4')
-        self.rays = self._look()
+        self._looked: Optional[Tuple[np.ndarray, np.ndarray]] = None
 
     @classmethod
     def from_info(cls, info: Any, rectified: bool = False) -> 'CameraModel':
@@ -55,6 +55,19 @@ class CameraModel:
         plain = rectified or not any(info.d)
         return cls(size, matrix / [[across], [down], [1]], '' if plain else info.distortion_model,
                    () if plain else info.d)
+
+    @property
+    def rays(self) -> np.ndarray:
+        """(H, W, 2) float32, x/z and y/z of what a pixel sees: NaN where the lens model has no inverse.
+
+        Computed when first asked for: a calibration may be of a size that no image has.
+        """
+        return self._look()[0]
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """(H, W) float32, metres of range a metre of depth."""
+        return self._look()[1]
 
     def project(self, points: np.ndarray) -> np.ndarray:
         """Return the pixels (N, 2) int of points (N, 3); (-1, -1) where the camera does not see one."""
@@ -72,16 +85,30 @@ class CameraModel:
 
     def _through_lens(self, slopes: np.ndarray) -> np.ndarray:
         """Return the pixels (N, 2) float at which x/z and y/z (N, 2) are seen."""
-        if not len(slopes):
-            return slopes
-        points = np.column_stack((slopes, np.ones(len(slopes))))[:, None].astype(np.float64)
         project = cv2.fisheye.projectPoints if self._fisheye else cv2.projectPoints
-        pixels = project(points, np.zeros(3), np.zeros(3), self.matrix, self._distortion)[0]
-        return np.asarray(pixels).reshape(-1, 2)
+        pixels = np.empty(slopes.shape)
+        for first in range(0, len(slopes), _AT_ONCE):
+            part = slopes[first:first + _AT_ONCE]
+            points = np.column_stack((part, np.ones(len(part))))[:, None].astype(np.float64)
+            seen = project(points, np.zeros(3), np.zeros(3), self.matrix, self._distortion)[0]
+            pixels[first:first + _AT_ONCE] = np.asarray(seen).reshape(-1, 2)
+        return pixels
 
-    def _look(self) -> np.ndarray:
-        rows, columns = np.indices(self.size)
-        pixels = np.column_stack((columns.ravel(), rows.ravel())).astype(np.float64)
+    def _look(self) -> Tuple[np.ndarray, np.ndarray]:
+        """Return `rays` and `lengths`."""
+        if self._looked is None:
+            height, width = self.size
+            rays = np.empty((height, width, 2), np.float32)
+            step = max(_AT_ONCE // width, 1)
+            for top in range(0, height, step):
+                rows, columns = np.indices((min(step, height - top), width))
+                pixels = np.column_stack((columns.ravel(), rows.ravel() + top)).astype(np.float64)
+                rays[top:top + step] = self._slopes(pixels).reshape(-1, width, 2)
+            self._looked = rays, np.sqrt(1 + (rays ** 2).sum(-1))
+        return self._looked
+
+    def _slopes(self, pixels: np.ndarray) -> np.ndarray:
+        """Return x/z and y/z of what pixels (N, 2) see, NaN where that cannot be said."""
         if self._fisheye:
             slopes = cv2.fisheye.undistortPoints(pixels[:, None], self.matrix, self._distortion)
         else:
@@ -92,7 +119,7 @@ class CameraModel:
         slopes[~found] = 0.0
         found &= np.abs(self._through_lens(slopes) - pixels).max(1) < _REACHED
         slopes[~found] = np.nan
-        return slopes.reshape(self.size + (2,)).astype(np.float32)
+        return slopes
 
 
 class Ground(NamedTuple):

@@ -67,9 +67,15 @@ class Placer:
 
     def __init__(self, camera: CameraModel, rules: Rules, ground: Optional[Ground] = None) -> None:
         self.camera, self.rules, self.ground = camera, rules, ground
-        self._length = np.sqrt(1 + (camera.rays ** 2).sum(-1))      # metres of range a metre of depth
-        up = np.array(ground.up if ground else (0, 0, 0), np.float32)
-        self._climb = camera.rays.dot(up[:2]) + up[2]               # metres upwards a metre of depth
+        self._climbs: Optional[np.ndarray] = None
+
+    @property
+    def _climb(self) -> np.ndarray:
+        """(H, W) metres upwards a metre of depth."""
+        if self._climbs is None:
+            up = np.array(self.ground.up if self.ground else (0, 0, 0), np.float32)
+            self._climbs = self.camera.rays.dot(up[:2]) + up[2]
+        return self._climbs
 
     def from_depth(self, labels: np.ndarray, depth: np.ndarray, confidence: Optional[np.ndarray]) -> Placed:
         """Place labels by their depth (H, W), metres along the optical axis; 0 and NaN: none is known."""
@@ -115,7 +121,7 @@ class Placer:
 
     def _thinned(self, classes: np.ndarray, depth: np.ndarray, confidence: Optional[np.ndarray]) -> Placed:
         """Keep of each block the nearest point that is no ground; of ground alone the nearest."""
-        rules, range_ = self.rules, depth * self._length
+        rules, range_ = self.rules, depth * self.camera.lengths
         rank = range_ + np.where(rules.ground[classes], np.float32(2 * rules.max_range), np.float32(0))
         rank[~((range_ >= rules.min_range) & (range_ <= rules.max_range))] = np.inf
         at = _least_of_blocks(rank, rules.step)

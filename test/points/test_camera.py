@@ -1,6 +1,7 @@
 """Rays and projection against the lens models as OpenCV's and ROS's documents define them."""
 
 import math
+import tracemalloc
 from types import SimpleNamespace
 from typing import Any, Sequence, Tuple
 
@@ -9,8 +10,10 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 
+from enet_ros.classes import ClassTable
 from enet_ros.errors import InputError
 from enet_ros.points.camera import CameraModel, Ground
+from enet_ros.points.placing import Placer, Rules
 
 SIZE = (48, 64)
 MATRIX = np.array([[50.0, 0.0, 31.5], [0.0, 52.0, 23.0], [0.0, 0.0, 1.0]])
@@ -102,12 +105,26 @@ def test_camera_info_binned_cut_out_and_rectified() -> None:
     ({'distortion_model': 'omnidirectional', 'd': [0.1] * 4}, "distortion model 'omnidirectional'"),
     ({'d': [0.1] * 3}, "'plumb_bob' with 3 numbers"),
     ({'d': [np.inf] * 5}, "'plumb_bob' with 5 numbers"),
-    ({'height': 0}, '64x0 is no size'),
+    ({'height': 0}, '0x64 is no size'),
     ({'height': 2 ** 31, 'width': 2 ** 31}, 'no size')])
 def test_impossible_calibrations_are_refused_in_one_line(changes: Any, told: str) -> None:
     with pytest.raises(InputError, match=told) as error:
         CameraModel.from_info(info(**changes))
     assert '\n' not in str(error.value) and str(error.value).startswith('camera_info: ')
+
+
+@pytest.mark.parametrize('lens, d', LENSES)
+def test_a_calibration_costs_memory_only_for_images_that_come(lens: str, d: Sequence[float]) -> None:
+    """OpenCV's derivatives take a gigabyte for 1080x1920 at once, and a message may say 8192x8192."""
+    rules = Rules.of(ClassTable.load('camvid'), ['Road'])
+    tracemalloc.start()
+    try:
+        Placer(CameraModel((8192, 8192), MATRIX, lens, d), rules)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+        CameraModel((480, 640), MATRIX * [[10], [10], [1]], lens, d).rays.sum()
+        assert tracemalloc.get_traced_memory()[1] < 60 << 20
+    finally:
+        tracemalloc.stop()
 
 
 @given(pitch=st.floats(-1.5, 1.5), roll=st.floats(-3, 3))
