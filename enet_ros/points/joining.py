@@ -1,9 +1,12 @@
 """Which labels may be placed, and by what: joined by stamp, and never believed when old or out of order."""
 
 from collections import deque
+import math
 from typing import Any, Callable, Deque, Dict, Mapping, NamedTuple, Optional, Tuple
 
-KEPT = 64   # messages of each kind at most that wait for their labels, which take as long as the network
+# Messages of each kind at most that wait for their labels, which take as long as the network; and the most
+# bytes of them, but for the newest.
+KEPT, KEPT_BYTES = 64, 1 << 28
 
 
 class Match(NamedTuple):
@@ -28,7 +31,7 @@ class Joiner:
         self._max_age = max_age_ns
         self._drop = drop
         self._waiting: Optional[Tuple[int, Any]] = None
-        self._newest: Optional[int] = None
+        self._newest = self._placed = -math.inf
         self._others: Dict[str, Deque[Tuple[int, Any]]] = {kind: deque(maxlen=KEPT) for kind in tolerances_ns}
 
     def labels(self, stamp_ns: int, message: Any, now_ns: int) -> Optional[Match]:
@@ -36,7 +39,7 @@ class Joiner:
         self.expire(now_ns)
         if abs(now_ns - stamp_ns) > self._max_age:
             self._drop('stale')
-        elif self._newest is not None and stamp_ns <= self._newest:
+        elif stamp_ns <= self._newest:
             self._drop('late')
         else:
             self.discard('unmatched')
@@ -46,15 +49,21 @@ class Joiner:
     def other(self, kind: str, stamp_ns: int, message: Any, now_ns: int) -> Optional[Match]:
         """Take a message of another kind; return what can be placed now."""
         self.expire(now_ns)
-        self._others[kind].append((stamp_ns, message))
+        messages = self._others[kind]
+        messages.append((stamp_ns, message))
+        while len(messages) > 1 and sum(_size(waiting) for _, waiting in messages) > KEPT_BYTES:
+            messages.popleft()
         return self._match()
 
     def expire(self, now_ns: int) -> None:
-        """Drop labels that have waited too long; begin anew where the clock went back, as a bag's does."""
+        """Drop labels that have waited too long; begin anew where the clock went back, as a bag's does.
+
+        Labels older than those given out stay late as long as these are not ahead of the clock.
+        """
         if self._waiting is not None and abs(now_ns - self._waiting[0]) > self._max_age:
             self.discard('unmatched')
-        if self._newest is not None and self._newest > now_ns + self._max_age:
-            self._newest = None
+        if self._newest > now_ns + self._max_age:
+            self._newest = self._placed if self._placed <= now_ns + self._max_age else -math.inf
             for messages in self._others.values():
                 messages.clear()
         for kind, messages in self._others.items():
@@ -77,6 +86,10 @@ class Joiner:
             if nearest is None or abs(nearest[0] - stamp_ns) > tolerance:
                 return None
             found[kind] = nearest[1]
-        self._waiting = None
+        self._waiting, self._placed = None, stamp_ns
         return Match(labels, found)
 
+
+def _size(message: Any) -> int:
+    """Return the bytes of an image or a cloud; what else waits is small."""
+    return len(getattr(message, 'data', ()))

@@ -6,6 +6,7 @@ cell in which it is told of ground, and marks every cell in which it is told of 
 """
 
 from collections import Counter
+from types import SimpleNamespace
 from typing import Any, Dict, Optional, Set, Tuple
 
 from hypothesis import settings
@@ -15,7 +16,7 @@ import numpy as np
 
 from enet_ros.classes import IGNORE, ClassTable
 from enet_ros.points.camera import CameraModel, Ground
-from enet_ros.points.joining import Joiner, Match
+from enet_ros.points.joining import KEPT_BYTES, Joiner, Match
 from enet_ros.points.placing import Placed, Placer, Rules
 
 CAMVID = ClassTable.load('camvid')
@@ -188,7 +189,27 @@ def test_labels_and_what_belongs_to_them_meet_in_any_order() -> None:
     assert dropped == {'late': 1, 'unmatched': 2}
     assert not any(joiner._others.values()), 'what no labels can need any more is not kept'
     assert joiner.labels(300, 'old', 1302) is None and dropped['stale'] == 1
-    joiner.expire(-800)     # a bag begins again
-    assert joiner.other('depth', -795, 'new', -795) is None
-    assert joiner.other('confidence', -790, 'sure', -790) is None
-    assert joiner.labels(-790, 'first', -780) == Match('first', {'depth': 'new', 'confidence': 'sure'})
+    joiner.expire(-950)     # a bag begins again
+    assert joiner.other('depth', -945, 'new', -945) is None
+    assert joiner.other('confidence', -940, 'sure', -940) is None
+    assert joiner.labels(-940, 'first', -930) == Match('first', {'depth': 'new', 'confidence': 'sure'})
+
+
+def test_labels_ahead_of_a_clock_that_is_set_back_let_no_older_ones_in() -> None:
+    dropped: Any = Counter()
+    joiner = Joiner({'confidence': 0}, 500, lambda reason: dropped.update([reason]))
+    joiner.other('confidence', 1000, 'sure', 1000)
+    assert joiner.labels(1000, 'first', 1000) is not None
+    assert joiner.labels(1325, 'ahead', 1000) is None
+    joiner.other('confidence', 830, 'sure', 824)
+    assert joiner.labels(830, 'older', 824) is None and dropped == {'unmatched': 1, 'late': 1}
+    joiner.other('confidence', 480, 'sure', 480)
+    assert joiner.labels(480, 'anew', 480) is not None
+
+
+def test_what_waits_is_bounded_in_bytes_but_for_the_newest() -> None:
+    joiner = Joiner({'cloud': 1000}, 1000, lambda reason: None)
+    for stamp, size in ((1, KEPT_BYTES // 2), (2, KEPT_BYTES // 2), (3, 10), (4, 2 * KEPT_BYTES)):
+        joiner.other('cloud', stamp, SimpleNamespace(data=range(size)), stamp)
+        kept = [waiting for waiting, _ in joiner._others['cloud']]
+        assert kept == {1: [1], 2: [1, 2], 3: [2, 3], 4: [4]}[stamp]
