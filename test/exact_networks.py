@@ -7,6 +7,7 @@ whatever the order of summation, and real ties are ties for everybody.
 """
 
 import copy
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,11 @@ _LARGEST = 2 ** 24
 
 def build(name: str = 'enet', variant: str = 'authors', classes: int = 11, seed: int = 4) -> nn.Module:
     """Return a published network in evaluation mode, with integer weights, slopes, norms and biases."""
+    return copy.deepcopy(_built(name, variant, classes, seed))
+
+
+@lru_cache(maxsize=4)
+def _built(name: str, variant: str, classes: int, seed: int) -> nn.Module:
     random = np.random.RandomState(seed)
     network = networks.build(name, classes, variant).eval()
     for module in network.modules():
