@@ -14,6 +14,7 @@ import sqlite3
 import tempfile
 from types import SimpleNamespace
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+from unittest import mock
 import zipfile
 
 from backports import zstd
@@ -169,8 +170,8 @@ def _torch7_seeds() -> List[bytes]:
 
 def _read_torch7(data: bytes, folder: Path) -> None:
     # The network that a file is compared with is built once, not for every case.
-    enet_cityscapes.networks = SimpleNamespace(build=_build)
-    enet_cityscapes.convert(torch7.load(_file(folder, 'model.net', data)), 'model.net')
+    with mock.patch.object(enet_cityscapes, 'networks', SimpleNamespace(build=_build)):
+        enet_cityscapes.convert(torch7.load(_file(folder, 'model.net', data)), 'model.net')
 
 
 def _bag(path: Path, storage: str) -> Path:

@@ -1,6 +1,5 @@
 """A camera's subscription inside one process: what it waits for, and that it takes all that has arrived."""
 
-import os
 from typing import Any, Iterator, List, Tuple
 
 import pytest
@@ -20,8 +19,8 @@ from enet_ros.nodes.segmentation.camera_statistics import CameraStatistics
 
 
 @pytest.fixture
-def context(domain_id: int) -> Iterator[Any]:
-    os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
+def context(domain_id: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     made = rclpy.Context()
     rclpy.init(context=made, domain_id=domain_id, signal_handler_options=SignalHandlerOptions.NO)
     yield made
@@ -148,3 +147,5 @@ def test_what_a_camera_sends_while_nobody_subscribes_is_no_loss(context: Any) ->
         for _ in range(5):
             publisher.publish(Image())
     assert statistics.snapshot(0).lost == 0
+    executor.shutdown()
+    node.destroy_node()

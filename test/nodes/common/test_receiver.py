@@ -1,6 +1,5 @@
 """The thread that takes images past the executor, inside one process over real DDS."""
 
-import os
 import threading
 from typing import Any, Iterator, List, Set
 
@@ -17,8 +16,8 @@ from enet_ros.nodes.common.receiver import Receiver
 
 
 @pytest.fixture
-def node(domain_id: int) -> Iterator[Node]:
-    os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
+def node(domain_id: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Node]:
+    monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     context = rclpy.Context()
     rclpy.init(context=context, domain_id=domain_id, signal_handler_options=SignalHandlerOptions.NO)
     made = Node('receiver_test', context=context)
