@@ -48,7 +48,7 @@ def _resolved(name: str, node: str) -> str:
 def seen(ros_env: Any, random_weights: Path, tmp_path: Path) -> Iterator[Dict[str, Dict[str, Set[str]]]]:
     """Run every node and return what each of them does on the graph."""
     parameters = {
-        'segmentation_node': [f'weights:={random_weights}', 'engine:=torch', 'confidence:=true'],
+        'segmentation_node': [f'weights:={random_weights}', 'engine:=openvino', 'confidence:=true'],
         'latency_node': ['output:={}'.format(tmp_path / 'run'), 'observe_image:=true', 'plot:=false'],
         'evaluation_node': ['report:={}'.format(tmp_path / 'report.html')],      # with pictures
         'points_node': ['camera_height:=1.5'],

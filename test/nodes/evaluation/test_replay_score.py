@@ -38,7 +38,7 @@ def test_replay_in_step_scores_as_the_folder_does(folder, random_weights, domain
             f'output:={tmp_path}/live.json', f'report:={tmp_path}/live.html',
             f'weights:={random_weights}'], remaps) as evaluation, \
             Process('segmentation_node', domain_id, [
-                f'weights:={random_weights}', 'engine:=torch']) as segmentation, \
+                f'weights:={random_weights}', 'engine:=openvino']) as segmentation, \
             Process('playback_node', domain_id, [
                 f'source:={folder}', 'split:=val', 'pace:=step', 'step_timeout:=60.0',
                 'wait_for_nodes:=[segmentation_node, evaluation_node]']) as playback:
@@ -46,9 +46,9 @@ def test_replay_in_step_scores_as_the_folder_does(folder, random_weights, domain
         for process in (evaluation, segmentation):
             assert process.interrupt(signal.SIGTERM) == 0 and 'Traceback' not in process.said, process.said
     live = json.loads((tmp_path / 'live.json').read_text())
-    # A process as well: torch's last bits, and so a tie between two classes, depend on its threads.
+    # A process as well: the last bits, and so a tie between two classes, may depend on the threads.
     command = [sys.executable, '-m', 'enet_ros', 'evaluate_dataset', str(folder), '--split', 'val',
-               '--weights', str(random_weights), '--engine', 'torch', '--json', str(tmp_path / 'folder.json')]
+               '--weights', str(random_weights), '--engine', 'openvino', '--json', str(tmp_path / 'folder.json')]
     subprocess.run(command, env=environment(domain_id), check=True, stdout=subprocess.DEVNULL,
                    timeout=PATIENCE)
     offline = json.loads((tmp_path / 'folder.json').read_text())

@@ -13,7 +13,7 @@ from enet_ros.rigs.benchmark import node, rivals  # noqa: E402
 
 @pytest.mark.parametrize('load', [node.Load((96, 128), 20.0, overlay=True), node.Load((96, 128), 20.0, True)])
 def test_a_run_accounts_for_its_frames(load, random_weights, tmp_path, ros_env):
-    parameters = {'weights': random_weights, 'engine': 'torch', 'input_height': 48, 'input_width': 64,
+    parameters = {'weights': random_weights, 'engine': 'openvino', 'input_height': 48, 'input_width': 64,
                   'threads': 1}
     run = node.measure(load, parameters, tmp_path, seconds=2.0)
     assert run['load'] == load.name
