@@ -9,6 +9,7 @@ import sys
 import tempfile
 
 from browser import FLAGS
+from harness import environment
 import pytest
 
 
@@ -25,12 +26,13 @@ def get(address, path, host=None):
     return answer.status, answer.read()
 
 
-@pytest.fixture
-def address(ros_env, random_weights, tmp_path):
+@pytest.fixture(scope='module')
+def address(new_domain, random_weights, tmp_path_factory):
     """Start the demo; return where its page is."""
+    folder = tmp_path_factory.mktemp('view')
     demo = subprocess.Popen(
         [sys.executable, '-m', 'enet_ros', 'demo', '--weights', str(random_weights), '--frames', '100000',
-         '--output', str(tmp_path / 'demo'), '--view'], env=ros_env, cwd=str(tmp_path),
+         '--output', str(folder / 'demo'), '--view'], env=environment(new_domain()), cwd=str(folder),
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
     lines = []
     try:
@@ -45,6 +47,17 @@ def address(ros_env, random_weights, tmp_path):
         demo.terminate()
         demo.communicate(timeout=60)
     assert demo.returncode == 130
+
+
+def test_a_port_that_is_taken_is_one_line(ros_env, random_weights, tmp_path):
+    with socket.socket() as taken:
+        taken.bind(('127.0.0.1', 0))
+        taken.listen(1)
+        done = subprocess.run(
+            [sys.executable, '-m', 'enet_ros', 'demo', '--weights', str(random_weights), '--view',
+             str(taken.getsockname()[1]), '--output', str(tmp_path / 'demo')], env=ros_env, cwd=str(tmp_path),
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, timeout=120)
+    assert done.returncode == 2 and done.stderr.count('\n') == 1 and 'name another one' in done.stderr
 
 
 @pytest.mark.timeout(300)
@@ -79,14 +92,3 @@ def test_only_this_machine_and_this_name_are_served(address):
     assert get(address, '/', host='elsewhere.example')[0] == 403
     assert get(address, '/../etc/passwd')[0] == 404
     assert address.startswith('127.0.0.1:')
-
-
-def test_a_port_that_is_taken_is_one_line(ros_env, random_weights, tmp_path):
-    with socket.socket() as taken:
-        taken.bind(('127.0.0.1', 0))
-        taken.listen(1)
-        done = subprocess.run(
-            [sys.executable, '-m', 'enet_ros', 'demo', '--weights', str(random_weights), '--view',
-             str(taken.getsockname()[1]), '--output', str(tmp_path / 'demo')], env=ros_env, cwd=str(tmp_path),
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, timeout=120)
-    assert done.returncode == 2 and done.stderr.count('\n') == 1 and 'name another one' in done.stderr
