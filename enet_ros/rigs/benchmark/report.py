@@ -14,7 +14,7 @@ Columns = Sequence[Tuple[str, Callable[[Row], str]]]
 
 _TIMES: Columns = (
     ('network', lambda row: NAMES[row['network']]),
-    ('size', lambda row: '{}x{}'.format(row['width'], row['height'])),
+    ('size', lambda row: '{}x{}'.format(row['height'], row['width'])),
     ('engine', lambda row: row['engine'] + (' (peer)' if row['peer'] else '')),
     ('median ms', lambda row: _number(row['median_ms'])),
     ('p10..p90', lambda row: '{:.1f}..{:.1f}'.format(row['p10_ms'], row['p90_ms'])),
@@ -60,7 +60,7 @@ _TARGETS: Columns = (
 
 _RIVALS: Columns = (
     ('engine', lambda row: row['engine']),
-    ('camera', lambda row: '{1}x{0} {2:g} Hz'.format(*row['size'], row['rate'])),
+    ('camera', lambda row: '{}x{} {:g} Hz'.format(*row['size'], row['rate'])),
     ('transport', lambda row: 'config/fastdds.xml' if row['profile'] else 'own'),
     ('node', lambda row: row['node']),
     ('delay p50 ms', lambda row: _number(row['p50'])),
@@ -85,11 +85,11 @@ def markdown(result: Row, targets: Sequence[Target]) -> str:
     if result.get('times'):
         parts += ['## Time of a frame: uint8 frame in, uint8 labels out', _table(_TIMES, result['times'])]
     if result.get('costs'):
-        parts += ['## Cost of the networks at 640x360', _table(_COSTS, result['costs']), _CONVENTION]
+        parts += ['## Cost of the networks at 360x640', _table(_COSTS, result['costs']), _CONVENTION]
     if result.get('layers'):
         parts += ['## Share of time by kind of operation', _layers(result['layers'])]
     if result.get('stages'):
-        parts += ["## The node's own work: 1280x720 camera, 640x360 network", _stages(result['stages'])]
+        parts += ["## The node's own work: 720x1280 camera, 360x640 network", _stages(result['stages'])]
     if result.get('node'):
         parts += ['## The whole node over DDS', _table(_NODE, result['node'])]
     if result.get('rivals'):

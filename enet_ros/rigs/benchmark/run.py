@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
                                           'time does not depend on the values')
     parser.add_argument('--threads', type=int, help='cores for the engines; all of them where not given')
     parser.add_argument('--quick', action='store_true',
-                        help='under four minutes on two cores: peers at 640x360 only, SegNet up to there')
+                        help='under four minutes on two cores: peers at 360x640 only, SegNet up to there')
     parser.add_argument('--times', action='store_true', help="the paper's Table 2")
     parser.add_argument('--costs', action='store_true', help="the paper's Table 3")
     parser.add_argument('--layers', action='store_true', help='share of time by kind of operation')

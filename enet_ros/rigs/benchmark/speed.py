@@ -102,7 +102,7 @@ def _frame(size: Size) -> np.ndarray:
 
 
 def costs() -> List[Dict[str, Any]]:
-    """Return the paper's Table 3 (at 640x360) from the layers: 11 classes, and 20 as the paper counts."""
+    """Return the paper's Table 3 (at 360x640) from the layers: 11 classes, and 20 as the paper counts."""
     import torch
 
     from ...deploy import traffic

@@ -165,8 +165,8 @@ class Ledger:
         for frame in published:
             report, size = self._reports.get(frame.key), self._sizes.get(frame.key)
             if size is not None and size != (frame.height, frame.width):
-                self.wrong.append(f'labels of frame {frame.key} are {size[1]}x{size[0]}, the image is '
-                                  f'{frame.width}x{frame.height}')
+                self.wrong.append(f'labels of frame {frame.key} are {size[0]}x{size[1]}, the image is '
+                                  f'{frame.height}x{frame.width}')
             if report is not None and report.outcome == SEGMENTED and not frame.decodable:
                 self.wrong.append(f'frame {frame.key} ({frame.fault}) was segmented')
             if report is not None and report.outcome in _REFUSALS and frame.decodable:

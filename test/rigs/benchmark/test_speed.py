@@ -159,7 +159,7 @@ def test_targets_of_nothing():
 
 def test_markdown_has_every_figure(result):
     text = report.markdown(result, assess(result))
-    for expected in ('| ENet | 640x360 | onnxruntime (peer) | 60.0 |', '286.03', 'a camera', '**no**',
+    for expected in ('| ENet | 360x640 | onnxruntime (peer) | 60.0 |', '286.03', 'a camera', '**no**',
                      '| PReLU | 30.0% | 0.0% |', 'Not there: tensorrt (not installed).',
                      '3.00 ms without an overlay listener'):
         assert expected in text
@@ -179,7 +179,7 @@ def test_a_plan_runs_and_its_rows_are_complete(checkpoint, monkeypatch):
     names = {entry['engine'] for entry in result['times']}
     assert {'torch fp32', 'PyTorch eager'} <= names
     assert all(entry['agreement'] > 0.99 and entry['median_ms'] > 0 for entry in result['times'])
-    assert result['roofline'] == {}     # measured with ENet at 640x360 only
+    assert result['roofline'] == {}     # measured with ENet at 360x640 only
 
 
 def test_shares_of_time(checkpoint):
