@@ -77,7 +77,7 @@ def test_it_moves_while_the_demo_runs(address):
     with tempfile.TemporaryDirectory() as profile:
         done = subprocess.run(
             [browser, *FLAGS, f'--user-data-dir={profile}', '--dump-dom',
-             '--virtual-time-budget=60000', f'http://{address}/'], stdout=subprocess.PIPE,
+             '--virtual-time-budget=10000', f'http://{address}/'], stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL, timeout=120, universal_newlines=True)
     page = done.stdout
     assert '>Live<' in page and 'src="/overlay.jpg?' in page

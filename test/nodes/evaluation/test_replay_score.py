@@ -48,7 +48,8 @@ def test_replay_in_step_scores_as_the_folder_does(folder, random_weights, domain
     live = json.loads((tmp_path / 'live.json').read_text())
     # A process as well: the last bits, and so a tie between two classes, may depend on the threads.
     command = [sys.executable, '-m', 'enet_ros', 'evaluate_dataset', str(folder), '--split', 'val',
-               '--weights', str(random_weights), '--engine', 'openvino', '--json', str(tmp_path / 'folder.json')]
+               '--weights', str(random_weights), '--engine', 'openvino',
+               '--json', str(tmp_path / 'folder.json')]
     subprocess.run(command, env=environment(domain_id), check=True, stdout=subprocess.DEVNULL,
                    timeout=PATIENCE)
     offline = json.loads((tmp_path / 'folder.json').read_text())
