@@ -26,7 +26,7 @@ class Load(NamedTuple):
     def name(self) -> str:
         """Short description, as in the table."""
         return '{}x{} {:g} Hz {}{}'.format(
-            *self.size, self.rate, 'compressed' if self.compressed else 'raw',
+            self.size[0], self.size[1], self.rate, 'compressed' if self.compressed else 'raw',
             ', overlay heard' if self.overlay else '')
 
 
