@@ -10,7 +10,8 @@ are gone in 10. `execute(network, feeds)` runs the definition with torch; nothin
 import os
 
 from ._builder import *  # noqa: F403
-from ._layers import *  # noqa: F403
+from ._layer import *  # noqa: F403
+from ._network import *  # noqa: F403
 from ._runtime import *  # noqa: F403
 from ._types import *  # noqa: F403
 

@@ -5,7 +5,7 @@ import os
 import sys
 import threading
 
-from ._layers import INetworkDefinition
+from ._network import INetworkDefinition
 from ._runtime import serialize
 from ._types import VERSION
 

@@ -5,7 +5,7 @@ import pickle
 
 import numpy as np
 
-from ._layers import execute
+from ._network import execute
 from ._types import VERSION
 
 __all__ = ['Memory', 'Runtime']
