@@ -2,7 +2,7 @@
 
 from pathlib import Path
 import time
-from typing import Any, Callable, Iterator, List, NamedTuple
+from typing import Any, Callable, Iterator, List
 
 import cv2
 from diagnostic_msgs.msg import DiagnosticArray
@@ -22,6 +22,7 @@ import numpy as np
 import pytest
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import DescribeParameters, SetParameters
+from segmentation_stage import Stage, gain, met_camera, play
 from sensor_msgs.msg import CompressedImage, Image
 
 from enet_ros.datasets import SyntheticStreet, open_dataset
@@ -30,16 +31,6 @@ from enet_ros.segmenter import Segmenter
 
 NODE = '/segmentation_node'
 SIZE = (192, 256)   # of the network: slow enough to be overrun, quick enough for a test
-
-
-class Stage(NamedTuple):
-    """One running node, and the test's own node beside it."""
-
-    process: Process
-    observer: Observer
-    labels: List[Image]
-    timing: List[DiagnosticArray]
-    diagnostics: List[DiagnosticArray]
 
 
 @pytest.fixture(scope='module')
@@ -77,25 +68,6 @@ def segmenter(random_weights: Path) -> Iterator[Segmenter]:
     """Return the library's own answer to compare with."""
     with Segmenter.open(random_weights, engine='torch', threads=1, input_size=SIZE) as opened:
         yield opened
-
-
-def met_camera(stage: Stage, **options: Any) -> Any:
-    """Return a publisher of images that has met the node, and the node it."""
-    publisher = stage.observer.camera(**options)
-    del stage.diagnostics[:]
-    stage.observer.wait(lambda: any(
-        values_of(status).get('publishers') == '1' for message in stage.diagnostics
-        for status in message.status), 'the node to meet the camera')
-    return publisher
-
-
-def play(stage: Stage, camera: Any, messages: List[Image]) -> List[Image]:
-    """Publish one image after the other, each once the one before is labelled."""
-    first = len(stage.labels)
-    for count, message in enumerate(messages, 1):
-        camera.publish(message)
-        stage.observer.wait(lambda: len(stage.labels) >= first + count, f'labels {count}')
-    return stage.labels[first:]
 
 
 def test_labels_are_the_librarys_with_stamp_frame_and_size_of_the_image(
@@ -155,11 +127,6 @@ def test_a_burst_is_accounted_for_and_the_newest_frame_wins(quiet: Stage) -> Non
     delivered = [stamp_ns(labels) for labels in quiet.labels]
     assert delivered == sorted(delivered)
     newest_wins(quiet.timing)
-
-
-def gain(before: Any, after: Any, key: str) -> int:
-    """Return by how much a count has grown."""
-    return int(after[key]) - int(before[key])
 
 
 def test_timing_marks_follow_each_other(quiet: Stage) -> None:
