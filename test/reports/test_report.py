@@ -1,84 +1,23 @@
 """The HTML report: what it says, that it stands alone, and that a browser shows it."""
 
 import copy
-from html.parser import HTMLParser
 import json
 import os
 import re
 import shutil
 import subprocess
 
-import cv2
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 import numpy as np
 import pytest
+from results import CAMVID, Page, evaluation, frames
 
-from enet_ros.classes import ClassTable
-from enet_ros.datasets import label_files
 from enet_ros.errors import InputError
-from enet_ros.evaluation.offline import Coverage, Evaluation, Frame, evaluate
-from enet_ros.reports import charts, comparison, html, pictures, tables, text
+from enet_ros.evaluation.offline import Coverage, evaluate
+from enet_ros.reports import charts, html, pictures, tables, text
 from enet_ros.reports.frames import FrameCsv
 
 pytest.importorskip('jinja2')
-CAMVID = ClassTable.load('camvid')
 CHROMIUM = shutil.which('chromium') or shutil.which('chromium-browser') or shutil.which('google-chrome')
-
-
-def frames(number, seed=0, noise=0.2, shape=(48, 64), classes=11):
-    rng = np.random.default_rng(seed)
-    for index in range(number):
-        coarse = rng.integers(0, classes + 1, (shape[0] // 8, shape[1] // 8)).astype(np.uint8)
-        truth = cv2.resize(coarse, shape[::-1], interpolation=cv2.INTER_NEAREST)
-        truth[truth == classes] = 255
-        wrong = np.random.default_rng([index, int(100 * noise)]).random(shape) < noise
-        prediction = np.where(wrong | (truth == 255), (truth + 1) % classes, truth).astype(np.uint8)
-        image = rng.integers(0, 256, shape + (3,)).astype(np.uint8)
-        yield Frame(f'frame {index}', f'drive {index // 10}', index / 15, image,
-                    prediction=prediction, truth=truth)
-
-
-def evaluation(number=24, coverage=None, **options):
-    coverage = coverage or Coverage()
-    outcome = evaluate(frames(number, **options), CAMVID, CAMVID, coverage=coverage)
-    outcome.provenance = {'source': 'camvid test', 'split': 'test', 'command': 'enet_ros evaluate_dataset x',
-                          'weights': 'w', 'versions': {'enet_ros': '0.1.0'}}
-    return outcome
-
-
-@pytest.fixture(scope='module')
-def outcome() -> Evaluation:
-    return evaluation()
-
-
-class Page(HTMLParser):
-    """Collects what the tests ask about, and checks that tags close in order."""
-
-    VOID = {'meta', 'br', 'img', 'link', 'input', 'hr'}
-
-    def __init__(self, page):
-        super().__init__()
-        self.open, self.links, self.words, self.images = [], [], [], 0
-        self.feed(page)
-        assert self.open == [], self.open
-
-    def handle_starttag(self, tag, attributes):
-        if tag not in self.VOID:
-            self.open.append(tag)
-        self.images += tag == 'img'
-        self.links += [value for name, value in attributes if name in ('src', 'href')]
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if self.open[-1:] != ['style']:
-            self.words.append(data)
-
-    @property
-    def text(self):
-        return ' '.join(' '.join(self.words).split())
 
 
 def test_page_says_what_was_measured(outcome):
@@ -153,97 +92,6 @@ def test_result_that_went_through_json_with_nulls_renders(tmp_path):
     assert result['class_iou']['Bicyclist'] is None
     assert 'n/a' in html.render(result)
     assert 'n/a' in text.summary(result)
-
-
-def test_comparison_pairs_the_same_frames():
-    better, worse = evaluation(40, noise=0.2).to_json(), evaluation(40, noise=0.3).to_json()
-    compared = comparison.compare(better, worse, 'old.json')
-    difference = 100 * (better['mean_iou'] - worse['mean_iou'])
-    assert compared['rows'][0]['difference'] == pytest.approx(difference)
-    low, high = compared['interval']
-    assert 0 < low < difference < high
-    assert not [note for note in compared['notes'] if 'frames' in note]
-    page = Page(html.render(better, others=[('old.json', worse)])).text
-    assert 'Compared with old.json' in page and f'+{difference:.1f}' in page
-    assert 'old.json' in comparison.comparison_text(compared)
-
-
-def test_comparison_names_the_frames_that_changed_most():
-    """Three frames got worse, one better: they are named, the loss first, and nothing that is as it was."""
-    before, after = evaluation(12).to_json(), evaluation(12).to_json()
-    for index, change in ((3, -0.3), (7, -0.2), (8, -0.1), (5, 0.1)):
-        after['timeline'][index]['mean_iou'] += change
-    rows = comparison.compare(after, before)['frames']
-    assert [row['name'].split()[-1] for row in rows] == ['3', '7', '8', '5']
-    assert rows[0]['difference'] == pytest.approx(-30)
-    many = comparison.compare(evaluation(40, noise=0.3).to_json(), evaluation(40).to_json())['frames']
-    assert len(many) == 2 * comparison.MOST == len({row['name'] for row in many})
-    assert 'frames that lost and gained most' in Page(html.render(after, others=[('old', before)])).text
-
-
-def test_comparison_of_other_frames_has_no_interval():
-    compared = comparison.compare(evaluation(40).to_json(), evaluation(30).to_json())
-    assert compared['interval'] is None
-    assert any('40 frames evaluated against 30' in note for note in compared['notes'])
-
-
-@pytest.mark.parametrize('other', [{}, [], {'mean_iou': 1}, None])
-def test_what_is_no_result_is_refused(outcome, other):
-    with pytest.raises(InputError, match='x.json: not a result of an evaluation'):
-        comparison.compare(outcome.to_json(), other, 'x.json')
-
-
-JUNK = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=3),
-                 st.lists(st.integers(), max_size=2),
-                 st.dictionaries(st.text(max_size=2), st.none(), max_size=2))
-
-
-@given(st.data())
-@settings(deadline=None, max_examples=80, suppress_health_check=list(HealthCheck))
-def test_a_foreign_or_damaged_json_is_compared_or_refused(outcome, data):
-    result = outcome.to_json()
-    other = json.loads(json.dumps(result))
-    place = other
-    for _ in range(data.draw(st.integers(1, 4))):
-        keys = list(place) if isinstance(place, dict) else range(len(place))
-        key = data.draw(st.sampled_from(list(keys)))
-        if not isinstance(place[key], (dict, list)) or not place[key] or data.draw(st.booleans()):
-            place[key] = data.draw(JUNK)
-            break
-        place = place[key]
-    try:
-        comparison.comparison_text(comparison.compare(result, other, 'x.json'))
-        comparison.before(other, 'x.json')
-        comparison.labels_before(other)('frame', (4, 4))
-    except InputError as error:
-        assert 'x.json' in str(error) or 'blocks' in str(error)
-
-
-@pytest.mark.parametrize('key, junk', [
-    ('name', []), ('mean_iou', 10 ** 400), ('mean_iou', 'high')])
-def test_frames_before_from_a_damaged_json(outcome, key, junk):
-    result = outcome.to_json()
-    for timeline in (5, [5], [{}], [dict(result['timeline'][0], frames=1, **{key: junk})]):
-        with pytest.raises(InputError, match='x.json: not a result'):
-            comparison.before(dict(result, timeline=timeline), 'x.json')
-
-
-def test_labels_before_from_a_hostile_json(outcome, tmp_path, monkeypatch):
-    """A folder that never ends, a name that is none, a record of another kind: no labels, at once."""
-    monkeypatch.setattr(label_files, '_MAX_FOLDERS', 1000)
-    (tmp_path / 'again').symlink_to(tmp_path)
-    (tmp_path / 'once_more').symlink_to(tmp_path)
-    result = outcome.to_json()
-    for folder in ('\0', 5, None, '/dev/null', str(tmp_path)):
-        for record in ([], 5, {'labels': folder}):
-            assert comparison.labels_before(dict(result, provenance=record))('frame', (4, 4)) is None
-
-
-def test_results_in_other_classes_are_not_compared(outcome):
-    other = copy.deepcopy(outcome.to_json())
-    other['class_iou'] = {'road': 1.0}
-    with pytest.raises(InputError, match='nothing to compare'):
-        comparison.compare(outcome.to_json(), other, 'x.json')
 
 
 def test_paper_tables_have_the_papers_columns(outcome):
