@@ -55,15 +55,24 @@ def test_library():
     assert done.returncode == 0, done.stdout
 
 
+def conditions(test):
+    """Return all that must hold for a test to hold."""
+    return test.values if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And) else [test]
+
+
+def is_flag(value):
+    return isinstance(value, ast.Name) and value.id.isupper()
+
+
 def guarded(tree):
-    """Return what may be another distribution's: in `try ... except ImportError` and in `if FLAG`."""
+    """Return what may be another distribution's: in `try ... except ImportError` and in `if FLAG [and ...]`."""
     found = set()
     for node in ast.walk(tree):
         statements = []
         handled = [ast.dump(handler.type) for handler in getattr(node, 'handlers', ()) if handler.type]
         if any('ImportError' in kind for kind in handled):
             statements = node.body + [line for handler in node.handlers for line in handler.body]
-        elif isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id.isupper():
+        elif isinstance(node, ast.If) and any(map(is_flag, conditions(node.test))):
             statements = node.body
         for statement in statements:
             found.update(id(child) for child in ast.walk(statement))
