@@ -1,7 +1,8 @@
 """Memory and a stream of the first GPU, by NVIDIA's driver alone: no PyTorch, no CUDA toolkit."""
 
+import contextlib
 import ctypes
-from typing import Any, List, Tuple
+from typing import Any, Tuple
 
 import numpy as np
 
@@ -31,23 +32,33 @@ class CudaMemory:
 
     def __init__(self) -> None:
         """Open the stream; EngineError where the driver refuses."""
-        self._driver = _Driver()
+        self._driver, self._releases = _Driver(), contextlib.ExitStack()
         self._context, self._stream = ctypes.c_void_p(), ctypes.c_void_p()
-        self._driver('cuDevicePrimaryCtxRetain', ctypes.byref(self._context), self._driver.device)
+        device = self._driver.device
+        self._take(('cuDevicePrimaryCtxRelease', device), 'cuDevicePrimaryCtxRetain',
+                   ctypes.byref(self._context), device)
         self._driver('cuCtxSetCurrent', self._context)
-        self._driver('cuStreamCreate', ctypes.byref(self._stream), _NON_BLOCKING)
+        self._take(('cuStreamDestroy_v2', self._stream), 'cuStreamCreate', ctypes.byref(self._stream),
+                   _NON_BLOCKING)
         self.stream = self._stream.value or 0
-        self._held: List[Tuple[Any, Any]] = []
 
     def pair(self, shape: Tuple[int, ...], dtype: Any) -> Tuple[np.ndarray, int]:
         """Return an array that the GPU can read and write, and the address of as much memory of its own."""
         size = int(np.prod(shape)) * np.dtype(dtype).itemsize
         host, device = ctypes.c_void_p(), ctypes.c_uint64()
-        self._driver('cuMemHostAlloc', ctypes.byref(host), ctypes.c_size_t(size), 0)
-        self._driver('cuMemAlloc_v2', ctypes.byref(device), ctypes.c_size_t(size))
-        self._held.append((host, device))
+        self._take(('cuMemFreeHost', host), 'cuMemHostAlloc', ctypes.byref(host), ctypes.c_size_t(size), 0)
+        self._take(('cuMemFree_v2', device), 'cuMemAlloc_v2', ctypes.byref(device), ctypes.c_size_t(size))
         content = (ctypes.c_char * size).from_address(host.value or 0)
         return np.frombuffer(content, dtype).reshape(shape), device.value
+
+    def _take(self, release: Tuple[Any, ...], name: str, *arguments: Any) -> None:
+        """Take what `release` gives back; where it is refused, everything is given back."""
+        try:
+            self._driver(name, *arguments)
+        except EngineError:
+            self.close()
+            raise
+        self._releases.callback(self._driver, *release)
 
     def upload(self, address: int, array: np.ndarray) -> None:
         """Queue the way of an array to the GPU."""
@@ -62,13 +73,9 @@ class CudaMemory:
         self._driver('cuStreamSynchronize', self._stream)
 
     def close(self) -> None:
-        """Give everything back; the arrays must not be used after it."""
-        self._driver('cuCtxSetCurrent', self._context)
-        for host, device in self._held:
-            self._driver('cuMemFreeHost', host)
-            self._driver('cuMemFree_v2', device)
-        self._driver('cuStreamDestroy_v2', self._stream)
-        self._driver('cuDevicePrimaryCtxRelease', self._driver.device)
+        """Give back all that the driver lets go of; the arrays must not be used after it."""
+        self._releases.callback(self._driver, 'cuCtxSetCurrent', self._context)     # the first that is called
+        self._releases.close()
 
 
 class _Driver:

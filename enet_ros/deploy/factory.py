@@ -59,7 +59,7 @@ def open_engine(checkpoint: Checkpoint, engine: str = 'auto', precision: Optiona
             if refusal is None:
                 opened: Engine = module.open(checkpoint, size, precision, folder, threads)
                 if calibration is not None:
-                    opened.calibrate(calibration)
+                    _calibrate(opened, calibration)
                 asked = 'first that works' if engine == 'auto' else 'asked for'
                 opened.reason = '; '.join([f'{label}: {asked}'] + passed)
                 if engine == 'auto' and label == 'opencv':
@@ -71,6 +71,15 @@ def open_engine(checkpoint: Checkpoint, engine: str = 'auto', precision: Optiona
             refusal = str(error)
         passed.append(f'{label}: {refusal}')
     raise EngineError(f"no engine for '{engine}' ({'; '.join(passed)})")
+
+
+def _calibrate(engine: Engine, calibration: Calibration) -> None:
+    """Prepare an engine's confidence; one that has none is closed, so that the next finds its memory free."""
+    try:
+        engine.calibrate(calibration)
+    except Exception:
+        engine.close()
+        raise
 
 
 def refusals() -> Dict[str, Optional[str]]:

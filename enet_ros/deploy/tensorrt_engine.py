@@ -95,7 +95,7 @@ def _loaded(plan: bytes, input_size: Tuple[int, int], precision: str) -> Any:
             return Plan(plan, input_size, DEVICE)
         from .tensorrt_float_runner import TensorRTFloatEngine
         return TensorRTFloatEngine(plan, input_size, precision, DEVICE)
-    except RuntimeError as error:       # what torch raises, mostly for want of memory
+    except RuntimeError as error:       # mostly for want of memory
         raise EngineError(f'the TensorRT engine does not run: {error}') from error
 
 

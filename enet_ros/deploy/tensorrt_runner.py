@@ -39,7 +39,7 @@ class Plan:
     """One plan: a frame's bytes in, the answer of its head out. One context, one stream, one thread."""
 
     def __init__(self, plan: bytes, input_size: Tuple[int, int], device: str = 'cuda') -> None:
-        """Load a plan that takes (1, H, W, 3) uint8; EngineError where that cannot be.
+        """Load a plan that takes (1, H, W, 3) uint8, and run it once; EngineError where that cannot be.
 
         `device` is 'cpu' only for a stand-in of TensorRT that computes there.
         """
@@ -57,6 +57,11 @@ class Plan:
         self._answer = np.empty(shape[1:], self._fetched.dtype)
         context.set_tensor_address('image', self._image)
         context.set_tensor_address('output', self._output)
+        try:
+            self.run(np.zeros(tuple(input_size) + (3,), np.uint8))      # the first run allocates
+        except (EngineError, RuntimeError):
+            self.close()
+            raise
 
     def run(self, frame: np.ndarray) -> np.ndarray:
         """(H, W, 3) uint8 -> labels (H, W) or logits (C, H, W), overwritten by the next call.
@@ -88,8 +93,7 @@ class TensorRTEngine(Engine):
         """`open_plan` opens the plan of a head, 'labels' or 'logits'; that of `head` is opened at once."""
         self.precision, self.input_size = precision, input_size
         self._open_plan: Any = open_plan
-        self._plans: Dict[str, Plan] = {}
-        self._run(head, np.zeros(input_size + (3,), np.uint8))     # the first run allocates
+        self._plans: Dict[str, Plan] = {head: open_plan(head)}
 
     def labels(self, frame: np.ndarray) -> np.ndarray:
         """(H, W, 3) uint8 RGB -> (H, W) uint8 labels, overwritten by the next call."""

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from enet_ros.deploy import factory
+from enet_ros.deploy.confidence import Calibration
 from enet_ros.deploy.engine import EngineError
 from enet_ros.errors import InputError
 
@@ -34,6 +35,21 @@ def test_without_openvino_auto_falls_back_to_torch(random_checkpoint, monkeypatc
     engine = factory.open_engine(random_checkpoint, input_size=SIZE)
     assert engine.name == 'torch'
     assert 'torch: first that works; openvino: ' in engine.reason
+
+
+def test_an_engine_without_confidence_is_closed_before_the_next_is_opened(random_checkpoint, monkeypatch):
+    pytest.importorskip('openvino')
+    from enet_ros.deploy import openvino_engine as engines
+    closed = []
+
+    def refuse(self, calibration):
+        raise EngineError('no memory for it')
+
+    monkeypatch.setattr(factory, '_AUTO', ('openvino_engine', 'torch_engine'))
+    monkeypatch.setattr(engines.OpenVinoEngine, 'calibrate', refuse)
+    monkeypatch.setattr(engines.OpenVinoEngine, 'close', lambda self: closed.append(self))
+    engine = factory.open_engine(random_checkpoint, input_size=SIZE, calibration=Calibration())
+    assert engine.name == 'torch' and 'openvino: no memory for it' in engine.reason and len(closed) == 1
 
 
 def test_an_engine_asked_for_by_name(random_checkpoint):

@@ -337,6 +337,39 @@ def test_memory_and_stream_by_the_driver(trt, random_checkpoint, driver, monkeyp
 
 
 @pytest.mark.parametrize('trt', ['10.3.0'], indirect=True)
+@pytest.mark.parametrize('refused, told', [
+    ('cuMemAlloc_v2', 'refuses cuMemAlloc_v2 .error 2'), ('cuStreamCreate', 'refuses cuStreamCreate'),
+    ('cuMemcpyHtoDAsync_v2', 'refuses cuMemcpyHtoDAsync_v2')])
+def test_a_plan_that_does_not_run_gives_everything_back(trt, random_checkpoint, driver, monkeypatch, refused,
+                                                        told):
+    content = built(random_checkpoint, 'fp32', 'labels')
+    monkeypatch.setattr(tensorrt_engine, 'DEVICE', 'cuda')
+    monkeypatch.setattr(Driver, refused, lambda *arguments: 2)
+    with pytest.raises(EngineError, match=told):
+        runner(content, 'fp32', head='labels')
+    assert not driver.allocated and not driver.contexts
+
+
+@pytest.mark.parametrize('trt', ['10.3.0'], indirect=True)
+def test_what_the_driver_keeps_does_not_keep_the_rest(trt, random_checkpoint, driver, monkeypatch):
+    monkeypatch.setattr(tensorrt_engine, 'DEVICE', 'cuda')
+    engine = runner(built(random_checkpoint, 'fp32', 'labels'), 'fp32', head='labels')
+    monkeypatch.setattr(Driver, 'cuMemFree_v2', lambda *arguments: 700)
+    with pytest.raises(EngineError, match='refuses cuMemFree_v2 .error 700'):
+        engine.close()
+    assert len(driver.allocated) == 2 and not driver.contexts
+
+
+@with_bytes
+def test_a_network_that_tensorrt_does_not_run_is_an_engine_error(trt, random_checkpoint, monkeypatch):
+    content = built(random_checkpoint, 'fp32', 'labels')
+    monkeypatch.setattr(importlib.import_module('tensorrt')._runtime._Context10, 'execute_async_v3',
+                        lambda self, stream: False)
+    with pytest.raises(EngineError, match='does not run: TensorRT could not run the network'):
+        runner(content, 'fp32', head='labels')
+
+
+@pytest.mark.parametrize('trt', ['10.3.0'], indirect=True)
 def test_what_the_builder_refuses_is_told(trt, random_checkpoint, monkeypatch):
     build = importlib.import_module('enet_ros.deploy.tensorrt_build')
     graph = rewrite(from_checkpoint(random_checkpoint), 'labels')
