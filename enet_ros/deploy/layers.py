@@ -12,6 +12,9 @@ from typing import Optional, Tuple
 import torch
 from torch import Tensor, nn
 
+#: Where torch infers shapes: without arithmetic, but for PyTorch 1.10.
+SHAPES_DEVICE = 'meta' if int(torch.__version__.split('.')[0]) > 1 else 'cpu'
+
 
 class PoolWithCode(nn.Module):
     """2x2 max pooling with stride 2, and which corner won.

@@ -19,9 +19,6 @@ from .engine import EngineError
 
 _Op = trt.ElementWiseOperation
 
-# Where torch infers shapes: without arithmetic, but for PyTorch 1.10.
-_DEVICE = 'meta' if int(torch.__version__.split('.')[0]) > 1 else 'cpu'
-
 
 class Network:
     """A definition that is being filled; `dtype` is numpy's type of its arithmetic."""
@@ -57,7 +54,7 @@ def fill(network: Network, graph: nn.Module, input_size: Tuple[int, int], as_byt
     else:
         image = definition.add_input(
             'image', trt.float16 if network.dtype == np.float16 else trt.float32, (1, 3) + size)
-    example = _traced(torch.zeros((1, 3) + size, device=_DEVICE), image, network)
+    example = _traced(torch.zeros((1, 3) + size, device=layers.SHAPES_DEVICE), image, network)
     with torch.no_grad(), _replaced():
         result = graph(example)
     output = result.trt
@@ -89,7 +86,7 @@ class _Traced(Tensor):
 
 
 def _on_device(value: Any) -> Any:
-    return value.to(_DEVICE) if isinstance(value, Tensor) else value
+    return value.to(layers.SHAPES_DEVICE) if isinstance(value, Tensor) else value
 
 
 def _traced(result: Tensor, tensor: Any, network: Network) -> _Traced:
@@ -151,7 +148,7 @@ _CONVERTERS: Dict[str, Callable[..., Any]] = {
 def _replaced() -> Iterator[None]:
     """Let the inference form's own layers add theirs, whole, instead of what they are made of in torch."""
     def answer(network: Network, tensor: Any) -> _Traced:
-        return _traced(torch.zeros(tuple(tensor.shape), device=_DEVICE), tensor, network)
+        return _traced(torch.zeros(tuple(tensor.shape), device=layers.SHAPES_DEVICE), tensor, network)
 
     def pool(self: Any, x: _Traced) -> Tuple[Tensor, ...]:
         made = tensorrt_layers.pool_with_code(x.network.definition, x.trt, x.network.dtype)
@@ -170,12 +167,12 @@ def _replaced() -> Iterator[None]:
         network = scores.network
         return answer(network, tensorrt_layers.cell_labels(network.definition, scores.trt, network.dtype))
 
-    kinds = (layers.PoolWithCode, layers.UnpoolWithCode, layers.Labels, layers.CellLabels)
+    kinds: Tuple[Any, ...] = (layers.PoolWithCode, layers.UnpoolWithCode, layers.Labels, layers.CellLabels)
     forwards = [kind.forward for kind in kinds]
     try:
         for kind, forward in zip(kinds, (pool, unpool, labels, cells)):
-            kind.forward = forward      # type: ignore
+            kind.forward = forward
         yield
     finally:
         for kind, forward in zip(kinds, forwards):
-            kind.forward = forward      # type: ignore
+            kind.forward = forward

@@ -12,18 +12,17 @@ from typing import Any, Dict, Hashable, Iterable, List, NamedTuple, Sequence, Tu
 import torch
 from torch import Tensor, nn
 
+from .layers import SHAPES_DEVICE
+
 _POINTWISE = ('activation', 'pointwise')
 
 # By the names of torch's functions.
 _KINDS = {
     'conv2d': 'convolution', 'conv_transpose2d': 'convolution', 'relu': 'activation', 'prelu': 'pointwise',
     'add': 'pointwise', 'sub': 'pointwise', 'rsub': 'pointwise', 'mul': 'pointwise', 'pow': 'pointwise',
-    'abs': 'pointwise', 'clamp': 'pointwise', 'ceil': 'pointwise', 'max': 'pointwise', 'to': 'pointwise',
+    'abs': 'pointwise', 'clamp': 'pointwise', 'ceil': 'pointwise', 'max': 'pointwise',
     'max_pool2d': 'pooling', 'cat': 'concatenation', 'getitem': 'slice', 'flatten': 'reshape',
-    'argmax': 'argmax',
 }
-# Where shapes are inferred: without arithmetic, but for PyTorch 1.10.
-_DEVICE = 'meta' if int(torch.__version__.split('.')[0]) > 1 else 'cpu'
 
 
 class Layer(NamedTuple):
@@ -46,11 +45,11 @@ class Traffic(NamedTuple):
 
 
 def of_graph(graph: nn.Module, input_size: Tuple[int, int]) -> Traffic:
-    """Count an inference graph at (height, width) by running it once, without arithmetic."""
-    image = torch.zeros((1, 3) + tuple(input_size), device=_DEVICE).as_subclass(_Recorder)
+    """Count an inference graph of logits at (height, width) by running it once, without arithmetic."""
+    image = torch.zeros((1, 3) + tuple(input_size), device=SHAPES_DEVICE).as_subclass(_Recorder)
     image.ledger = []
     with torch.no_grad():
-        output = copy.deepcopy(graph).to(_DEVICE)(image)
+        output = copy.deepcopy(graph).to(SHAPES_DEVICE)(image)
     weights = sum(parameter.numel() for parameter in graph.parameters())
     return count([layer for layer, _ in image.ledger], [id(output)], weights)
 
@@ -114,11 +113,6 @@ class _Recorder(Tensor):
             kind = 'activation'     # a leaky ReLU
         if kind == 'convolution':
             reads = reads[:1]       # the weights are counted for the whole network
-        elif kind == 'argmax':      # a running maximum over slices
-            planes = [object() for _ in range(tensors[0].shape[1])]
-            ledger.extend((Layer('slice', tuple(reads), ((id(plane), result.numel()),)), plane)
-                          for plane in planes)
-            kind, reads = 'pointwise', [(id(plane), result.numel()) for plane in planes]
         elif kind == 'reshape' and ledger[-1][0].kind == 'reshape':
             reads = list(ledger.pop()[0].reads)     # a reshape of a reshape is one
         ledger.append((Layer(kind, tuple(reads), ((id(result), result.numel()),)), result))
