@@ -58,15 +58,15 @@ class Fit(NamedTuple):
                              interpolation=cv2.INTER_NEAREST if doubled else _NEAREST)
         return self.embed(resized)
 
-    def argmax_to_image(self, logits: np.ndarray) -> np.ndarray:
-        """(C, h, w) float32 logits -> (H, W) uint8 labels: bilinear to the image's size, then argmax."""
+    def argmax(self, logits: np.ndarray) -> np.ndarray:
+        """(C, h, w) float32 logits -> uint8 labels, bilinear before the argmax, of what the network saw."""
         planes = self.enlarged(logits)
         best = next(planes)
         labels = np.zeros(best.shape, np.uint8)
         for index, other in enumerate(planes, 1):
             labels[other > best] = index
             np.maximum(best, other, out=best)
-        return self.embed(labels)
+        return labels
 
     def enlarged(self, planes: np.ndarray) -> Iterator[np.ndarray]:
         """Yield each of (C, h, w) float32 planes, bilinear, at the size of the image's part that it is of."""

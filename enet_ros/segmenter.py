@@ -164,7 +164,7 @@ class Segmenter:
         if order == 'bgr':
             frame = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB, dst=self._frame)
         preprocessed = monotonic_ns()
-        shares = None
+        shares: Any = None
         if self.upsample == 'logits':
             answer = self.engine.logits(frame)
         elif confident:
@@ -172,26 +172,21 @@ class Segmenter:
         else:
             answer = self.engine.labels(frame)
         inferred = monotonic_ns()
-        labels = self._finish(answer)
-        if confident:
-            if shares is None:
-                answer = np.stack(list(self._fit.enlarged(answer)))
-                shares = self._fit.embed(labels_and_confidence(answer, self.engine.calibrated())[1])
-            else:
-                shares = self._fit.to_image(shares)
-            shares[labels == IGNORE] = 0
-        return labels, shares, StageTimes(started, preprocessed, inferred, monotonic_ns())
-
-    def _finish(self, answer: np.ndarray) -> np.ndarray:
-        """Bring the engine's answer to the image's size, then group and mask."""
-        assert self._fit is not None
+        place = self._fit.to_image
         if self.upsample == 'logits':
-            labels = self._grouped(self._fit.argmax_to_image(answer))
-        else:       # grouped at the network's size, where it is cheap
-            labels = self._fit.to_image(self._grouped(answer))
+            place = self._fit.embed
+            if confident:
+                answer, shares = labels_and_confidence(
+                    np.stack(list(self._fit.enlarged(answer))), self.engine.calibrated())
+            else:
+                answer = self._fit.argmax(answer)
+        labels = place(self._grouped(answer))
         if self._ego_mask is not None:
             labels[self._mask(labels.shape) != 0] = IGNORE
-        return labels
+        if confident:
+            shares = place(shares)
+            shares[labels == IGNORE] = 0
+        return labels, shares, StageTimes(started, preprocessed, inferred, monotonic_ns())
 
     def _grouped(self, labels: np.ndarray) -> np.ndarray:
         return labels if self._groups is None else self._groups[labels]

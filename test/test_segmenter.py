@@ -110,7 +110,7 @@ def test_logits_are_interpolated_before_the_argmax(camvid_classes):
 
 def test_argmax_takes_the_first_of_equals():
     logits = np.zeros((3, 4, 4), np.float32)
-    assert (fit((8, 8), (4, 4), 'stretch').argmax_to_image(logits) == 0).all()
+    assert (fit((8, 8), (4, 4), 'stretch').argmax(logits) == 0).all()
 
 
 def test_ego_mask_and_output_classes(camvid_classes, tmp_path):
