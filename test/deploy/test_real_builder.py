@@ -3,6 +3,7 @@
 `tensorrt-rtx` builds strongly typed plans for GPUs that are not there; it runs none.
 """
 
+from functools import lru_cache
 import re
 
 import numpy as np
@@ -55,6 +56,7 @@ def described(network):
         layer.get_output(number) for number in range(layer.num_outputs))]) for layer in layers]
 
 
+@lru_cache(maxsize=1)
 def graph_of(name, variant='authors', head='logits', classes=5):
     torch.manual_seed(0)
     network = {'enet': lambda: ENet(classes, variant), 'segnet': lambda: SegNet(classes),

@@ -43,8 +43,16 @@ class Index:
         return ''.join(f'{each} \\\n    --hash=sha256:{self.hashes[each]}\n' for each in requirements)
 
 
+@pytest.fixture(scope='module')
+def environment(tmp_path_factory) -> Path:
+    """Return a virtual environment with pip, to be copied: its Python finds itself wherever it stands."""
+    folder = tmp_path_factory.mktemp('environment') / '.venv'
+    subprocess.run([sys.executable, '-m', 'venv', str(folder)], check=True)
+    return folder
+
+
 @pytest.fixture
-def clone(tmp_path) -> Path:
+def clone(environment, tmp_path) -> Path:
     """Return a clone whose tests need two packages, one of which wants the other with an extra."""
     folder = tmp_path / 'clone'
     shutil.copytree(str(ROOT / 'requirements'), str(folder / 'requirements'))
@@ -53,7 +61,7 @@ def clone(tmp_path) -> Path:
     index.publish('plugin', '1.0', 'Requires-Dist: measure[toml]>=0.5')
     (folder / 'requirements' / 'test.txt').write_text(index.pins('measure==1.0', 'plugin==1.0'))
     index.publish('measure', '1.1', 'Provides-Extra: toml')   # after the pins were made
-    subprocess.run([sys.executable, '-m', 'venv', str(folder / '.venv')], check=True)
+    shutil.copytree(str(environment), str(folder / '.venv'), symlinks=True)
     return folder
 
 
