@@ -65,7 +65,7 @@ def is_flag(value):
 
 
 def guarded(tree):
-    """Return what may be another distribution's: in `try ... except ImportError` and in `if FLAG [and ...]`."""
+    """Return what may be another distribution's: `try ... except ImportError`, `if FLAG [and ...]`."""
     found = set()
     for node in ast.walk(tree):
         statements = []
