@@ -39,17 +39,21 @@ def messages(height: int, width: int, compressed: bool) -> List[Any]:
 
 
 def send(node: Node, publisher: Any, frames: List[Any], rate: float, seconds: float) -> int:
-    """Publish on a fixed schedule; a slot that was missed is left out. Return how many were sent."""
+    """Publish on a fixed schedule until the time is over or Ctrl-C; return how many were sent.
+
+    A slot that was missed is left out.
+    """
     start, sent, slot = time.monotonic(), 0, 0
-    while slot < rate * seconds:
-        wait = start + slot / rate - time.monotonic()
-        if wait > 0:
-            time.sleep(wait)
-        message = frames[sent % len(frames)]
-        message.header.stamp = node.get_clock().now().to_msg()
-        publisher.publish(message)
-        sent += 1
-        slot = max(slot + 1, int((time.monotonic() - start) * rate))
+    with suppress(KeyboardInterrupt):
+        while slot < rate * seconds:
+            wait = start + slot / rate - time.monotonic()
+            if wait > 0:
+                time.sleep(wait)
+            message = frames[sent % len(frames)]
+            message.header.stamp = node.get_clock().now().to_msg()
+            sent += 1
+            publisher.publish(message)
+            slot = max(slot + 1, int((time.monotonic() - start) * rate))
     return sent
 
 

@@ -40,7 +40,7 @@ _OWN_STAGES = ('decoded', 'preprocessed', 'postprocessed', 'published')
 
 
 def measure(load: Load, parameters: Dict[str, Any], folder: Path, seconds: float = 6.0) -> Dict[str, Any]:
-    """Run one load against a fresh node; return its rate, delay, drops, processor time and memory.
+    """Run one load against a fresh node, for `seconds` from its first label; return what was measured.
 
     `parameters` are segmentation_node's; `folder` keeps the recording and what each process said.
     The keys are those of latency_node's summary plus 'sent', 'cores' (processor seconds a second),
@@ -52,7 +52,7 @@ def measure(load: Load, parameters: Dict[str, Any], folder: Path, seconds: float
     for old in folder.glob('latency*'):
         old.unlink()
     parameters = dict(parameters, image_transport='compressed' if load.compressed else 'raw')
-    camera_arguments = [str(load.size[0]), str(load.size[1]), str(load.rate), str(seconds)]
+    camera_arguments = [str(load.size[0]), str(load.size[1]), str(load.rate), str(_START_SECONDS + seconds)]
     children: List[Child] = []
     try:
         latency = start(children, 'enet_ros', ['latency_node'] + ros_arguments({
@@ -65,9 +65,10 @@ def measure(load: Load, parameters: Dict[str, Any], folder: Path, seconds: float
         node = start(children, 'enet_ros', ['segmentation_node'] + ros_arguments(parameters), folder)
         first_ns = _first_label(folder / 'latency.csv', node)
         before, since = processor_seconds(node.pid), time.monotonic()
-        _wait(camera, node, seconds)
+        _let_run(camera, node, seconds)
         cores = (processor_seconds(node.pid) - before) / (time.monotonic() - since)
         memory = _memory_mb(node.pid)
+        camera.end()
         sent = json.loads(camera.log.read_text('utf-8', 'replace').strip().splitlines()[-1])['sent']
         time.sleep(0.5)     # the last frames' timings are still on their way
         latency.end()
@@ -104,10 +105,10 @@ def _first_label(recording: Path, node: Child) -> int:
     raise InputError(f'segmentation_node gave no label; see {node.log}')
 
 
-def _wait(camera: Child, node: Child, seconds: float) -> None:
-    deadline = time.monotonic() + seconds + _START_SECONDS
-    while camera.returncode is None:
-        if node.returncode is not None or time.monotonic() > deadline:
+def _let_run(camera: Child, node: Child, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if node.returncode is not None or camera.returncode is not None:
             raise InputError(f'segmentation_node or its camera ended early; see {node.log}')
         time.sleep(0.05)
 
