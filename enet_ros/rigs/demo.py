@@ -84,7 +84,7 @@ def play(options: argparse.Namespace, source: Source, footage: Footage) -> Dict[
             (options.output / name).unlink()
     started = time.monotonic()
     with Processes(options.output / 'log') as processes:
-        for name, words in nodes(options):
+        for name, words in nodes(options) + [(PLAYBACK, ros_arguments(playback(options, source)))]:
             # Scoring can wait until a frame has its labels.
             processes.start(name, words, niceness=10 if name == EVALUATION else 0)
         # rclpy is imported while the others load.
@@ -96,16 +96,16 @@ def play(options: argparse.Namespace, source: Source, footage: Footage) -> Dict[
                 print(f'watch it at {view.url}', flush=True)
             print(f'starting the nodes: {options.weights}, {options.engine}', flush=True)
             wait_for_recorders(processes, watcher)
-            processes.start(PLAYBACK, ros_arguments(playback(options, source)))
+            watcher.listen_to_images()      # the third to do so: playback begins
             total = min(options.frames, source.count or options.frames)
-            for _ in cli.progress(frames(processes, watcher), 'segmenting', total=total):
+            for _ in cli.progress(frames(processes, watcher, total), 'segmenting', total=total):
                 pass
             picture = watcher.overlay()
         if picture is None:
             raise InputError('{}: no frame became labels; the logs are in {}'.format(
                 options.source, options.output / 'log'))
-        for name in (EVALUATION, LATENCY, SEGMENTATION):
-            processes.stop(name)
+        processes.stop(EVALUATION, LATENCY)
+        processes.stop(SEGMENTATION)
     image, order = picture
     cv2.imwrite(str(options.output / 'overlay.png'), image if order == 'bgr' else image[..., ::-1])
     summary = {'source': options.source, 'engine': options.engine, 'seconds': time.monotonic() - started}
@@ -141,7 +141,7 @@ def nodes(options: argparse.Namespace) -> List[Tuple[str, List[str]]]:
 
 
 def playback(options: argparse.Namespace, source: Source) -> Dict[str, Any]:
-    """Return the camera's parameters; it plays once segmentation and evaluation have subscribed."""
+    """Return the camera's parameters; it plays once segmentation, evaluation and the watcher listen."""
     return {'source': options.source, 'truth_classes': options.truth_classes,
             'rate': options.rate, 'max_frames': options.frames,
             'pace': 'step' if source.kind == 'stills' else 'realtime', 'wait_for_subscribers': 3,
@@ -159,15 +159,18 @@ def wait_for_recorders(processes: Processes, watcher: Any) -> None:
             ' and '.join(missing()), PATIENCE, processes.logs))
 
 
-def frames(processes: Processes, watcher: Any) -> Iterator[int]:
-    """Yield the number of every frame whose fate is known, until playback has ended and no more come."""
+def frames(processes: Processes, watcher: Any, total: int) -> Iterator[int]:
+    """Yield the number of every frame whose fate is known, until playback has ended and no more come.
+
+    `total` frames are expected at most.
+    """
     counted = 0
 
     def news() -> bool:
         return watcher.seen > counted
 
     playing = True
-    while playing or watcher.wait(news, QUIET_SECONDS):
+    while playing or counted < total and watcher.wait(news, QUIET_SECONDS):
         if not watcher.wait(lambda: news() or not processes.running(PLAYBACK), PATIENCE):
             raise InputError(f'no frame for {PATIENCE:.0f} s; the logs are in {processes.logs}')
         playing = processes.running(PLAYBACK)

@@ -86,8 +86,16 @@ class Child:
 
     def end(self, how: int = signal.SIGINT, patience: float = 30.0) -> int:
         """Send a signal and wait; killed after `patience` seconds. Return the exit code."""
+        self.ask(how)
+        return self.wait_or_kill(patience)
+
+    def ask(self, how: int = signal.SIGINT) -> None:
+        """Send a signal."""
         if self._process.poll() is None:
             os.kill(self.pid, how)
+
+    def wait_or_kill(self, patience: float) -> int:
+        """Wait for the end; killed after `patience` seconds. Return the exit code."""
         try:
             return self._process.wait(patience)
         except subprocess.TimeoutExpired:
@@ -132,10 +140,13 @@ class Processes:
         self.check()
         return self._children[name].returncode is None
 
-    def stop(self, name: str) -> None:
-        """Ask an executable to end, as Ctrl-C does, and wait; InputError where it does not end well."""
-        if self._children[name].end(patience=PATIENCE) < 0:
-            raise InputError(f'{name} did not end by itself; see {self._children[name].log}')
+    def stop(self, *names: str) -> None:
+        """Ask executables to end, as Ctrl-C does, and wait; InputError where one does not end well."""
+        for name in names:
+            self._children[name].ask()
+        for name in names:
+            if self._children[name].wait_or_kill(PATIENCE) < 0:
+                raise InputError(f'{name} did not end by itself; see {self._children[name].log}')
         self.check()
 
     def __enter__(self) -> 'Processes':

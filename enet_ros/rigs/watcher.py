@@ -29,7 +29,7 @@ class Watcher:
     """
 
     def __init__(self, segmentation: str = 'segmentation_node', on_frame: Optional[OnFrame] = None) -> None:
-        """Listen to `segmentation`'s timing, overlay and labels, and to `image`, for `on_frame`."""
+        """Listen to `segmentation`'s timing, overlay and labels; `on_frame` is for `listen_to_images`."""
         self._changed = threading.Condition()
         self._outcomes: Dict[str, int] = {}
         self._overlay: Optional[Image] = None
@@ -44,10 +44,12 @@ class Watcher:
         self._node.create_subscription(DiagnosticArray, segmentation + '/timing', self._on_timing, 100)
         self._node.create_subscription(Image, segmentation + '/overlay', self._on_overlay, 1)
         self._node.create_subscription(Image, segmentation + '/labels', self._on_labels, 10)
-        if on_frame is not None:
-            self._node.create_subscription(Image, 'image', self._on_image, 10)
         self._node.create_timer(_GRAPH_PERIOD, self._notify)
         self._spinning.start()
+
+    def listen_to_images(self) -> None:
+        """Listen to `image` too, and call `on_frame`."""
+        self._node.create_subscription(Image, 'image', self._on_image, 10)
 
     @property
     def outcomes(self) -> Dict[str, int]:

@@ -98,7 +98,7 @@ class Preparer:
 
 
 def _scaled(matrix: np.ndarray, info: CameraInfo, size: Tuple[int, int]) -> np.ndarray:
-    """Bring intrinsics from the size in `info` to another (height, width); pixel centres are whole numbers."""
+    """Bring intrinsics from the size in `info` to another (height, width); centres are whole numbers."""
     scale = np.array([[size[1] / float(info.width)], [size[0] / float(info.height)], [1.0]])
     return matrix * scale + matrix[2] * (scale - 1) / 2
 
