@@ -78,6 +78,8 @@ def arguments(argv: Optional[List[str]]) -> argparse.Namespace:
 
 def play(options: argparse.Namespace, source: Source, footage: Footage) -> Dict[str, Any]:
     """Run the processes, follow the frames, write overlay.png; return what the nodes recorded."""
+    from .view import View, listen
+    server = None if options.view is None else listen(options.view)
     isolate()
     for name in ('evaluation.json', 'overlay.png'):
         if (options.output / name).exists():
@@ -88,11 +90,10 @@ def play(options: argparse.Namespace, source: Source, footage: Footage) -> Dict[
             # Scoring can wait until a frame has its labels.
             processes.start(name, words, niceness=10 if name == EVALUATION else 0)
         # rclpy is imported while the others load.
-        from .view import View
         from .watcher import Watcher
         with Watcher(SEGMENTATION, footage.add) as watcher, contextlib.ExitStack() as serving:
-            if options.view is not None:
-                view = serving.enter_context(View(watcher, footage.classes, options.view))
+            if server is not None:
+                view = serving.enter_context(View(watcher, footage.classes, server))
                 print(f'watch it at {view.url}', flush=True)
             print(f'starting the nodes: {options.weights}, {options.engine}', flush=True)
             wait_for_recorders(processes, watcher)

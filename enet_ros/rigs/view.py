@@ -8,29 +8,29 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import json
 from socketserver import ThreadingMixIn
 import threading
-from typing import Any, Dict, Type
+from typing import TYPE_CHECKING, Any, Dict, Type
 
 from ..classes import ClassTable
 from ..errors import InputError
 from ..images import encode_jpeg
 from ..reports.page import render
-from .watcher import Watcher
+
+if TYPE_CHECKING:       # it imports rclpy, and the port is asked for before that
+    from .watcher import Watcher
 
 HOST = '127.0.0.1'
 
 
 class View:
-    """The page's server, in threads of its own. Used as a context manager."""
+    """The page, served in threads of their own. Used as a context manager."""
 
-    def __init__(self, watcher: Watcher, classes: ClassTable, port: int = 0) -> None:
-        """Serve on `port`, any free one where 0; InputError where it is taken."""
+    def __init__(self, watcher: 'Watcher', classes: ClassTable, server: HTTPServer) -> None:
+        """Answer what comes to `server`, which is `listen`'s."""
         self._watcher, self._classes = watcher, classes
         self._page = render('view.html', classes=[
             (name, 'rgb({}, {}, {})'.format(*rgb)) for name, rgb in zip(classes.names, classes.rgb)]).encode()
-        try:
-            self._server = _Server((HOST, port), _handler(self))
-        except OSError as error:
-            raise InputError(f'--view: port {port}: {error.strerror}; name another one') from None
+        self._server = server
+        server.RequestHandlerClass = _handler(self)
         self.url = 'http://{}:{}/'.format(*self._server.server_address[:2])
         threading.Thread(target=self._server.serve_forever, name='view', daemon=True).start()
 
@@ -74,6 +74,14 @@ class View:
 
 class _Server(ThreadingMixIn, HTTPServer):
     daemon_threads = True
+
+
+def listen(port: int = 0) -> HTTPServer:
+    """Return a server that holds `port`, any free one where 0; InputError where it is taken."""
+    try:
+        return _Server((HOST, port), BaseHTTPRequestHandler)
+    except OSError as error:
+        raise InputError(f'--view: port {port}: {error.strerror}; name another one') from None
 
 
 def _handler(view: View) -> Type[BaseHTTPRequestHandler]:
