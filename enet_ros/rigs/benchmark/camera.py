@@ -3,6 +3,7 @@
 import argparse
 from contextlib import suppress
 import json
+import signal
 import time
 from typing import Any, List, Optional
 
@@ -66,6 +67,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     parser.add_argument('seconds', type=float)
     parser.add_argument('--compressed', action='store_true')
     options = parser.parse_args(argv)
+    signal.signal(signal.SIGINT, signal.default_int_handler)    # a shell's background job inherits 'ignore'
     frames = messages(options.height, options.width, options.compressed)
     kind, topic = (CompressedImage, 'image/compressed') if options.compressed else (Image, 'image')
     with camera_node('benchmark_camera') as node, suppress(KeyboardInterrupt):

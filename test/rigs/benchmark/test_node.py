@@ -1,6 +1,7 @@
 """The whole node measured over DDS, with a small camera and network."""
 
 import os
+import signal
 
 import pytest
 
@@ -12,7 +13,9 @@ from enet_ros.rigs.benchmark import node, rivals  # noqa: E402
 
 
 @pytest.mark.parametrize('load', [node.Load((96, 128), 20.0, overlay=True), node.Load((96, 128), 20.0, True)])
-def test_a_run_accounts_for_its_frames(load, random_weights, tmp_path, ros_env):
+def test_a_run_accounts_for_its_frames(load, random_weights, tmp_path, ros_env, request):
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)       # as a script's background job
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     parameters = {'weights': random_weights, 'engine': 'openvino', 'input_height': 48, 'input_width': 64,
                   'threads': 1}
     run = node.measure(load, parameters, tmp_path, seconds=2.0)
