@@ -7,7 +7,7 @@ from typing import Any, Iterator, List, Optional, Tuple
 import numpy as np
 
 from ..bags.reading import SUFFIXES
-from ..datasets import SyntheticStreet, open_dataset
+from ..datasets import SyntheticStreet, open_dataset, recognise
 from ..datasets.files import IMAGE_SUFFIXES
 from ..datasets.files import image as read_image
 from ..errors import InputError
@@ -43,6 +43,9 @@ def open_source(name: str, split: str = '', size: Optional[Tuple[int, int]] = No
         return _stills(path.name, [path]) if _is_image(path) else open_video(path)
     if not path.is_dir():
         raise InputError(f'source {name}: neither a file nor a folder')
+    if recognise(path) is None:
+        raise InputError('source {}: neither images ({}) nor a bag nor a data set in this folder'.format(
+            name, ', '.join(IMAGE_SUFFIXES)))
     dataset = open_dataset(path, split or None)
     if not len(dataset):
         raise InputError(f'source {name}: no images in it')

@@ -123,3 +123,9 @@ def test_what_is_no_source_is_told_in_one_line(tmp_path: Path, kind: str) -> Non
     with pytest.raises(InputError) as raised:
         open_source(str(path))
     assert 'source' in str(raised.value) and '\n' not in str(raised.value)
+
+
+def test_a_folder_with_nothing_to_segment_is_told(tmp_path: Path) -> None:
+    (tmp_path / 'notes.txt').write_text('nothing here')
+    with pytest.raises(InputError, match='neither images .* nor a bag nor a data set in this folder'):
+        open_source(str(tmp_path))
