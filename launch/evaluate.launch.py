@@ -85,6 +85,8 @@ def nodes(context: LaunchContext) -> List[Any]:
         **launching.PATIENCE)
     started = launching.ending(evaluation, 'evaluation_node', 'the evaluation is over')
     if given('source') not in ('', 'none'):
+        # For its report the evaluation node listens to raw images as well, once somebody sends them.
+        listeners = 2 if given('report') and given('image_transport') != 'compressed' else 1
         heard = ['segmentation_node'] + ([] if given('annotations') else ['evaluation_node'])
         playback = Node(
             package='enet_ros', executable='playback_node', name='playback_node', output='screen',
@@ -93,7 +95,7 @@ def nodes(context: LaunchContext) -> List[Any]:
                 'source': text('source'), 'split': text('split'), 'pace': text('pace'), 'rate': rate,
                 'truth_classes': text('truth_classes'),
                 'image_transport': text('image_transport'), 'use_sim_time': sim_time, 'clock': sim_time,
-                'wait_for_nodes': heard}],
+                'wait_for_nodes': heard, 'wait_for_subscribers': listeners}],
             remappings=[('image', given('image')), ('ground_truth', truth),
                         ('camera_info', launching.beside(given('image'), 'camera_info'))])
         started += launching.ending(playback, 'playback_node')

@@ -41,7 +41,8 @@ def test_replay_in_step_scores_as_the_folder_does(folder, random_weights, domain
                 f'weights:={random_weights}', 'engine:=openvino']) as segmentation, \
             Process('playback_node', domain_id, [
                 f'source:={folder}', 'split:=val', 'pace:=step', 'step_timeout:=60.0',
-                'wait_for_nodes:=[segmentation_node, evaluation_node]']) as playback:
+                'wait_for_nodes:=[segmentation_node, evaluation_node]',
+                'wait_for_subscribers:=2']) as playback:
         assert playback.ends() == 0, playback.said
         for process in (evaluation, segmentation):
             assert process.interrupt(signal.SIGTERM) == 0 and 'Traceback' not in process.said, process.said
