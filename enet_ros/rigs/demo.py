@@ -99,7 +99,7 @@ def play(options: argparse.Namespace, source: Source, footage: Footage) -> Dict[
             wait_for_recorders(processes, watcher)
             watcher.listen_to_images()      # the third to do so: playback begins
             total = min(options.frames, source.count or options.frames)
-            for _ in cli.progress(frames(processes, watcher, total), 'segmenting', total=total):
+            for _ in cli.progress(frames(processes, watcher), 'segmenting', total=total):
                 pass
             picture = watcher.overlay()
         if picture is None:
@@ -160,10 +160,10 @@ def wait_for_recorders(processes: Processes, watcher: Any) -> None:
             ' and '.join(missing()), PATIENCE, processes.logs))
 
 
-def frames(processes: Processes, watcher: Any, total: int) -> Iterator[int]:
+def frames(processes: Processes, watcher: Any) -> Iterator[int]:
     """Yield the number of every frame whose fate is known, until playback has ended and no more come.
 
-    `total` frames are expected at most.
+    The last wait is also the recorders': a label that this process has seen may still be on its way to them.
     """
     counted = 0
 
@@ -171,7 +171,7 @@ def frames(processes: Processes, watcher: Any, total: int) -> Iterator[int]:
         return watcher.seen > counted
 
     playing = True
-    while playing or counted < total and watcher.wait(news, QUIET_SECONDS):
+    while playing or watcher.wait(news, QUIET_SECONDS):
         if not watcher.wait(lambda: news() or not processes.running(PLAYBACK), PATIENCE):
             raise InputError(f'no frame for {PATIENCE:.0f} s; the logs are in {processes.logs}')
         playing = processes.running(PLAYBACK)
