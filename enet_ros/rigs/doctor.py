@@ -8,7 +8,7 @@ import platform
 import shutil
 import sys
 import time
-from typing import Iterator, List, NamedTuple, Optional
+from typing import Any, Iterator, List, NamedTuple, Optional
 
 import numpy as np
 
@@ -42,7 +42,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     parser = cli.parser('doctor', __doc__)
     parser.add_argument('--weights', default='camvid', help='what the timed frame is segmented by')
     parser.add_argument('--engine', default='auto', help='what runs it')
-    parser.add_argument('--seconds', type=float, default=3.0, help='how long to look for camera topics')
+    parser.add_argument('--seconds', type=float, default=5.0, help='how long to look for camera topics')
     options = parser.parse_args(argv)
     if not 0 <= options.seconds <= 60:
         raise InputError(f'--seconds is {options.seconds:g}; it lies between 0 and 60')
@@ -152,14 +152,27 @@ def _cameras(seconds: float, domain: str) -> Iterator[Finding]:
     looking = NodeThread('enet_ros_doctor')
     looking.start()
     try:
-        time.sleep(seconds)     # discovery has no end that could be waited for
-        topics = {name: looking.node.count_publishers(name) for name, types in
-                  looking.node.get_topic_names_and_types() if set(types) & set(_CAMERA_TYPES)}
+        seen = _settled(looking.node, seconds)
     finally:
         looking.close()
-    seen = [f'{name} ({count})' for name, count in sorted(topics.items()) if count]
     yield Finding('cameras', GOOD if seen else NOTE, ', '.join(seen) or f'no image topic in {seconds:g} s',
                   '' if seen else f'start the driver, in ROS_DOMAIN_ID {domain}, on this network')
+
+
+def _settled(node: Any, seconds: float) -> List[str]:
+    """Return camera topics with their publishers, once a second has brought no more; `seconds` at most."""
+    end = time.monotonic() + seconds
+    before: List[str] = []
+    seen: List[str] = []
+    while not seen or seen != before:       # discovery has no end that could be waited for
+        left = end - time.monotonic()
+        if left <= 0:
+            break
+        time.sleep(min(1.0, left))
+        counts = {name: node.count_publishers(name) for name, types in node.get_topic_names_and_types()
+                  if set(types) & set(_CAMERA_TYPES)}
+        before, seen = seen, [f'{name} ({count})' for name, count in sorted(counts.items()) if count]
+    return seen
 
 
 def _frame(weights: str, engine: str) -> Iterator[Finding]:

@@ -35,7 +35,7 @@ def test_a_camera_is_seen_and_a_frame_is_timed(ros_env, random_weights, tmp_path
     with subprocess.Popen([sys.executable, '-c', CAMERA], env=ros_env, stdout=subprocess.PIPE) as camera:
         try:
             assert camera.stdout.readline() == b'up\n'
-            done, found = doctor(ros_env, tmp_path, '--weights', random_weights)
+            done, found = doctor(ros_env, tmp_path, '--weights', random_weights, '--seconds', '20')
         finally:
             camera.terminate()
     assert done.returncode == 0, done.stdout + done.stderr
