@@ -153,7 +153,10 @@ def wait_for_recorders(processes: Processes, watcher: Any) -> None:
     """Wait until no frame can escape the recordings; InputError where a node ends, or it takes too long."""
     def missing() -> List[str]:
         processes.check()
-        return [name for name in (EVALUATION, LATENCY) if not watcher.listens(SEGMENTATION + '/timing', name)]
+        late = [name for name in (EVALUATION, LATENCY) if not watcher.listens(SEGMENTATION + '/timing', name)]
+        if not late and not watcher.reaches_all(SEGMENTATION + '/timing', SEGMENTATION + '/labels'):
+            late = [SEGMENTATION]
+        return late
 
     if not watcher.wait(lambda: not missing(), PATIENCE):
         raise InputError('{} did not start in {:.0f} s; the logs are in {}'.format(

@@ -11,6 +11,7 @@ from sensor_msgs.msg import Image
 
 from ..errors import InputError
 from ..images import to_array
+from ..nodes.common.listeners import ListenerCounts
 from ..timing import SEGMENTED, FrameTiming
 from .node_thread import NodeThread
 
@@ -44,6 +45,7 @@ class Watcher:
         self._node.create_subscription(DiagnosticArray, segmentation + '/timing', self._on_timing, 100)
         self._node.create_subscription(Image, segmentation + '/overlay', self._on_overlay, 1)
         self._node.create_subscription(Image, segmentation + '/labels', self._on_labels, 10)
+        self._listeners = ListenerCounts(self._node, self._notify)
         self._node.create_timer(_GRAPH_PERIOD, self._notify)
         self._spinning.start()
 
@@ -88,6 +90,10 @@ class Watcher:
         """Whether a node has subscribed to a topic."""
         return any(info.node_name == node for info in self._node.get_subscriptions_info_by_topic(
             self._node.resolve_topic_name(topic)))
+
+    def reaches_all(self, *topics: str) -> bool:
+        """Whether the segmentation node knows every listener of these topics that is seen here."""
+        return self._listeners.complete(*topics)
 
     def wait(self, condition: Callable[[], bool], timeout: float) -> bool:
         """Wait until a condition holds, looking again whenever something happened; False on timeout."""

@@ -1,5 +1,6 @@
 """evaluate_bag in parts, on several bags, after a kill: each frame counts, and once."""
 
+from concurrent.futures import ProcessPoolExecutor
 import csv
 import json
 import multiprocessing
@@ -17,6 +18,7 @@ import numpy as np
 import pytest
 from scored_bags import PREDICTIONS, run
 
+from enet_ros.errors import InputError
 from enet_ros.evaluation import sharding
 from enet_ros.tools.evaluate_bag import main
 
@@ -93,6 +95,21 @@ def test_a_killed_worker_leaves_no_result(bag: Path, tmp_path: Path, capsys) -> 
     errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith('error: ')]
     assert code == 2 and len(errors) == 1 and 'a worker process died' in errors[0]
     assert not multiprocessing.active_children() and not list(tmp_path.iterdir())
+
+
+def test_a_worker_that_dies_while_the_next_one_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pool has then closed its pipes: starting a process fails with a ValueError."""
+    submit, jobs = ProcessPoolExecutor.submit, []
+
+    def fails(pool, *job):
+        jobs.append(job)
+        if len(jobs) == 2:
+            raise ValueError('bad value(s) in fds_to_keep')
+        return submit(pool, *job)
+    monkeypatch.setattr(ProcessPoolExecutor, 'submit', fails)
+    with pytest.raises(InputError, match='a worker process died'):
+        list(sharding.run_in_processes(abs, [1, 2], 2))
+    assert not multiprocessing.active_children()
 
 
 @pytest.mark.skipif(sys.platform != 'linux', reason='other systems do not tell a process of its parent')

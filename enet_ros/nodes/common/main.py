@@ -13,7 +13,8 @@ the imports is heard as well::
 
 ``create(stop)`` returns a Node. It may raise InputError: one line on stderr, exit code 2. If the node has a
 method ``close()``, it is called once in the main thread while publishing still works: stop threads, write
-files, say the last word there. ``stop.request(code)`` ends the node from any thread (``code`` becomes the
+files, say the last word there. Where its attribute ``takes_rest`` is true, what had arrived when the end was
+asked for is served first. ``stop.request(code)`` ends the node from any thread (``code`` becomes the
 exit code); ``stop.is_set()`` and ``stop.wait(seconds)`` let long work end early. SIGINT, SIGTERM and SIGHUP
 (the terminal was closed; not under nohup) are ``stop.request(0)``; a second Ctrl-C, later than a second after
 the first (a terminal and ros2 launch may both send one), ends the process at once. An exception that escapes
@@ -39,6 +40,8 @@ from ...libraries import missing_line
 from .fastdds import set_transport_profile
 from .memory import collect_objects, keep_freed_memory
 from .shared_memory import sweep
+
+REST_SECONDS = 2.0      # for what had arrived when the end came; launch sends SIGTERM after five
 
 
 class Stop:
@@ -138,6 +141,8 @@ def _spin(create: Callable[[Stop], Any], args: List[str], stop: Stop, notes: Lis
         # A task, because executor.wake() alone is swallowed where no callback is ready.
         stop.wakes(lambda: executor.create_task(_nothing))
         _spin_until(stop, executor, node)
+        if getattr(node, 'takes_rest', False):
+            _take_rest(executor, node)
     finally:
         stop.wakes(None)
         _shut_down(rclpy, node, executor)
@@ -178,7 +183,31 @@ def _spin_until(stop: Stop, executor: Any, node: Any) -> None:
         except ExternalShutdownException:
             return
         except Exception as error:
-            node.get_logger().error(f'{type(error).__name__}: {one_line(str(error))}')
+            _log(node, error)
+
+
+def _take_rest(executor: Any, node: Any) -> None:
+    """Serve what has arrived already, until nothing is left or REST_SECONDS have passed."""
+    from rclpy.executors import ExternalShutdownException, TimeoutException
+    deadline, served = time.monotonic() + REST_SECONDS, True
+    while time.monotonic() < deadline and executor.context.ok():
+        try:
+            handler, _, _ = executor.wait_for_ready_callbacks(timeout_sec=0.0)
+        except ExternalShutdownException:
+            return
+        except TimeoutException:    # of one look, which takes one message of each topic
+            if not served:
+                return
+            served = False
+            continue
+        served = True
+        handler()
+        if handler.exception() is not None:
+            _log(node, handler.exception())
+
+
+def _log(node: Any, error: BaseException) -> None:
+    node.get_logger().error(f'{type(error).__name__}: {one_line(str(error))}')
 
 
 def _shut_down(rclpy: Any, node: Any, executor: Any) -> None:

@@ -41,6 +41,8 @@ QUEUE = 50      # messages: labels and truth come in bursts where a replay is fa
 class EvaluationNode(Node):
     """Scores `labels` against `ground_truth` by stamp, and tells how many frames the score covers."""
 
+    takes_rest = True       # of what was sent nothing is lost because this process was slow
+
     def __init__(self, stop: Stop) -> None:
         super().__init__('evaluation_node')
         self._stop = stop

@@ -39,6 +39,8 @@ _BURST = 1000        # timings that may wait here: a superseded run of them come
 class LatencyNode(Node):
     """Joins ~/timing and ~/labels of a segmentation node into a recording."""
 
+    takes_rest = True       # of what was sent nothing is lost because this process was slow
+
     def __init__(self, stop: Optional[Stop] = None, **options: Any) -> None:
         """Open the recording and subscribe; InputError where the folder cannot be written."""
         super().__init__('latency_node', **options)

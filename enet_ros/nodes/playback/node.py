@@ -2,7 +2,8 @@
 
 import json
 import threading
-from typing import List
+import time
+from typing import List, Optional
 
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
@@ -13,6 +14,7 @@ from std_msgs.msg import String
 
 from ...errors import InputError, one_line
 from ...sources import open_source
+from ..common.listeners import ListenerCounts
 from ..common.log_throttle import ThrottledLogger
 from ..common.main import Stop
 from . import parameters as parameters
@@ -21,6 +23,7 @@ from .pacing import LabelWaiter, Pace
 from .prefetch import Prefetcher
 
 IMAGE_DEPTH = 5
+LISTENERS_SECONDS = 5.0 # for the sender of labels to know its listeners, if it tells of them
 FIRST_AGAIN = 2.0       # seconds without labels after which step sends the first image again
 TRUTH_DEPTH = 100       # truth must not be lost while a slow evaluation catches up
 
@@ -43,7 +46,9 @@ class PlaybackNode(Node):
         self._published = self._truths = self._timeouts = 0
         self._create_publishers()
         self._labels = LabelWaiter(stop)
+        self._listeners: Optional[ListenerCounts] = None
         if values['pace'] == 'step':
+            self._listeners = ListenerCounts(self)
             self.create_subscription(Image, values['labels_topic'], self._labels.received,
                                      QoSProfile(depth=10))
         self._thread = threading.Thread(target=self._run, name='playback', daemon=True)
@@ -95,7 +100,25 @@ class PlaybackNode(Node):
         while not self._heard(nodes):
             if self._stop.wait(0.02):   # on Humble, graph changes wake nothing
                 return False
-        return True
+        return self._wait_for_label_listeners()
+
+    def _wait_for_label_listeners(self) -> bool:
+        """Under step, wait until labels will reach whoever else listens to them; False where the end came."""
+        if self._listeners is None:
+            return True
+        topic, told = self.resolve_topic_name(self._settings['labels_topic']), ''
+        deadline = time.monotonic() + LISTENERS_SECONDS
+        while self.count_subscribers(topic) > 1 and not self._listeners.complete(topic):
+            words = self._listeners.in_words(topic)
+            if words != told:
+                self.get_logger().info(words)
+                told = words
+            if time.monotonic() > deadline:
+                self.get_logger().warning('going on all the same')
+                break
+            if self._stop.wait(0.02):
+                return False
+        return not self._stop.is_set()
 
     def _heard(self, nodes: List[str]) -> bool:
         """Tell whether as many as wanted listen, and all of these nodes (relative to the own namespace)."""

@@ -15,6 +15,7 @@ from ...timing import monotonic_ns
 from ..common.diagnostics import DiagnosticsPublisher, Status
 from ..common.heartbeat import Heartbeat
 from ..common.lifecycle import ManagedNode
+from ..common.listeners import LISTENERS
 from ..common.log_throttle import ThrottledLogger
 from ..common.main import Stop
 from ..common.memory import freeze_objects
@@ -192,7 +193,17 @@ class SegmentationNode(ManagedNode):
         statuses = [self._engine_status()]
         if self.state == 'active':
             statuses += [self._camera_status(camera) for camera in self._cameras.values()]
+        if self._cameras:
+            statuses.append(self._listeners_status())
         return statuses
+
+    def _listeners_status(self) -> Status:
+        listeners: Dict[str, int] = {}
+        for camera in self._cameras.values():
+            listeners.update(camera.outputs.listeners())
+        heard = [f'{count} on {topic}' for topic, count in listeners.items() if count]
+        return Status(LISTENERS, OK, ', '.join(heard) or 'nobody listens',
+                      {topic: str(count) for topic, count in listeners.items()})
 
     def _engine_status(self) -> Status:
         values = {'state': self.state, 'weights': self.settings.weights, 'last_error': self._last_error}

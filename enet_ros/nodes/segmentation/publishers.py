@@ -1,7 +1,7 @@
 """What segmentation_node publishes for one camera; what nobody listens to is not computed."""
 
 from array import array
-from typing import Any, Iterator, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterator, NamedTuple, Optional, Tuple
 
 import cv2
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
@@ -17,6 +17,7 @@ from ...overlay import Overlay, colourise
 from ...timing import FrameTiming, monotonic_ns
 
 LABELS_DEPTH = 10
+TIMING_DEPTH = 100      # small, and frames that were superseded come in runs
 
 
 class Wanted(NamedTuple):
@@ -67,6 +68,11 @@ class CameraOutputs:
         """Whether anybody listens to anything."""
         return any(self._listeners())
 
+    def listeners(self) -> Dict[str, int]:
+        """Return how many listeners each output has, by topic: those that messages reach now."""
+        return {publisher.topic_name: publisher.get_subscription_count()
+                for publisher in (self._timing.publisher,) + self._publishers}
+
     def _listeners(self) -> Iterator[bool]:
         return (publisher.get_subscription_count() > 0
                 for publisher in (self._timing.publisher,) + self._publishers)
@@ -115,7 +121,7 @@ class TimingOutput:
         """Create the publisher; it drops everything until the node is active."""
         self._node = node
         self.publisher = node.create_lifecycle_publisher(
-            DiagnosticArray, '~/timing', QoSProfile(depth=LABELS_DEPTH),
+            DiagnosticArray, '~/timing', QoSProfile(depth=TIMING_DEPTH),
             qos_overriding_options=QoSOverridingOptions.with_default_policies())
 
     def publish(self, header: Any, timing: FrameTiming) -> None:

@@ -131,6 +131,38 @@ def test_the_first_wish_to_end_stands() -> None:
     assert stop.is_set() and stop.wait(0.0) and stop.code == 2 and len(woken) == 2
 
 
+@pytest.mark.parametrize('takes_rest', [True, False])
+def test_what_had_arrived_is_served_before_the_end(
+        domain_id: int, takes_rest: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A recorder takes it, at most for REST_SECONDS; a node that acts does not."""
+    from rclpy.node import Node
+    from std_msgs.msg import String
+    heard: List[str] = []
+
+    class Recorder(Node):
+        def __init__(self, stop: main.Stop) -> None:
+            super().__init__('recorder')
+            self.takes_rest = takes_rest
+            self.create_subscription(String, 'words', lambda message: heard.append(message.data), 100)
+            self._publisher = self.create_publisher(String, 'words', 100)
+            self._stop = stop
+            self.create_timer(0.01, self._flood)
+
+        def _flood(self) -> None:
+            if self._publisher.get_subscription_count() and not self._stop.is_set():
+                for number in range(50):
+                    self._publisher.publish(String(data=str(number)))
+                self._publisher.wait_for_all_acked(Duration(seconds=PATIENCE))
+                self._stop.request()
+
+    from rclpy.duration import Duration
+    monkeypatch.setattr(main, 'REST_SECONDS', PATIENCE)
+    for name, value in environment(domain_id).items():
+        monkeypatch.setenv(name, value)
+    assert main.spin_main(Recorder, []) == 0
+    assert heard == [str(number) for number in range(50)][:50 * takes_rest]
+
+
 def test_help_needs_no_ros(capsys: pytest.CaptureFixture) -> None:
     def create(stop: main.Stop) -> None:
         raise InputError('never')

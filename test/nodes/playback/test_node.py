@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import List
 
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from harness import Observer, Process, pixels_of, stamp_ns
 import numpy as np
 import pytest
@@ -87,6 +88,29 @@ def test_a_bag_on_its_own_clock(domain_id: int, tmp_path: Path, compressed: bool
         assert decode_compressed(images[0].data)[0].shape == (24, 32, 3)
     else:
         assert (images[0].height, images[0].width, images[0].header.frame_id) == (24, 32, 'front')
+
+
+def test_step_begins_when_labels_reach_all_who_listen(domain_id: int) -> None:
+    """A subscription that playback sees may still be unknown to the node that sends the labels."""
+    def tell(count: int) -> None:
+        value = KeyValue(key='/net/labels', value=str(count))
+        teller.publish(DiagnosticArray(status=[DiagnosticStatus(name='net: listeners', values=[value])]))
+
+    with Observer(domain_id) as observer:
+        images = observer.listen(Image, '/image')
+        observer.listen(Image, '/net/labels')
+        teller = observer.node.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        with Process('playback_node', domain_id, [
+                'source:=synthetic', 'width:=64', 'height:=48', 'max_frames:=1', 'pace:=step',
+                'step_timeout:=0.01', 'labels_topic:=/net/labels']) as process:
+            observer.wait(lambda: teller.get_subscription_count() == 1, 'the player listening')
+            tell(1)
+            process.wait_for('the sender of /net/labels knows 1 of its 2 listeners')
+            assert not images
+            tell(2)
+            assert process.ends() == 0, process.said
+        observer.wait(lambda: images, 'the image')
+    assert 'going on all the same' not in process.said
 
 
 def test_pace_follows_stamps_and_does_not_burst_when_late() -> None:

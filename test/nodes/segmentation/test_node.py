@@ -17,6 +17,7 @@ from harness import (
     stamp_ns,
     stamps,
     values_of,
+    verdict,
 )
 import numpy as np
 import pytest
@@ -168,6 +169,17 @@ def test_bad_images_are_refused_counted_and_told_once(quiet: Stage) -> None:
                  if status.name.endswith(': camera') and 'refused' in values_of(status)['last_error']],
         'diagnostics')[-1]
     assert int(values_of(status)['dropped_by.refused']) >= 5
+
+
+def test_who_listens_is_told(quiet: Stage) -> None:
+    node = quiet.observer.node
+    told = quiet.observer.wait(lambda: diagnostics(quiet.diagnostics).get('listeners'), 'diagnostics')
+    assert values_of(told)['/segmentation_node/labels_colour'] == '0'
+    labels = int(values_of(told)['/segmentation_node/labels'])
+    another = node.create_subscription(Image, '/segmentation_node/labels', lambda message: None, 1)
+    told = f'{labels + 1} on /segmentation_node/labels'
+    quiet.observer.wait(lambda: told in verdict(quiet.diagnostics, 'listeners'), 'the new one')
+    node.destroy_subscription(another)
 
 
 def test_the_cameras_reliability_is_followed(quiet: Stage) -> None:
