@@ -7,6 +7,7 @@ from typing import Any, List, Optional
 from ...nodes.common.main import Stop, spin_main
 
 WARM_UP = 15        # images that are not counted
+WARM = 'warm'       # is printed once they have come
 
 
 def main(argv: Optional[List[str]] = None) -> int:
@@ -37,6 +38,8 @@ def main(argv: Optional[List[str]] = None) -> int:
                 self.ages.append((now_ns - nanoseconds(message.header.stamp)) / 1e6)
                 if options.sender and len(self.ages) >= WARM_UP:
                     self.spent.append(processor_seconds(options.sender))
+                if len(self.ages) == WARM_UP:
+                    print(WARM, flush=True)
 
             def close(self) -> None:
                 p50, p99 = np.percentile(self.ages[WARM_UP:] or [np.nan], (50, 99))

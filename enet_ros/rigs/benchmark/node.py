@@ -11,7 +11,7 @@ from ...json_files import read_json
 from ...latency.rows import RowReader
 from ..processes import Child, isolate, processor_seconds, ros_arguments
 
-_START_SECONDS = 60.0
+START_SECONDS = 60.0
 
 
 class Load(NamedTuple):
@@ -52,7 +52,7 @@ def measure(load: Load, parameters: Dict[str, Any], folder: Path, seconds: float
     for old in folder.glob('latency*'):
         old.unlink()
     parameters = dict(parameters, image_transport='compressed' if load.compressed else 'raw')
-    camera_arguments = [str(load.size[0]), str(load.size[1]), str(load.rate), str(_START_SECONDS + seconds)]
+    camera_arguments = [str(load.size[0]), str(load.size[1]), str(load.rate), str(START_SECONDS + seconds)]
     children: List[Child] = []
     try:
         latency = start(children, 'enet_ros', ['latency_node'] + ros_arguments({
@@ -65,7 +65,7 @@ def measure(load: Load, parameters: Dict[str, Any], folder: Path, seconds: float
         node = start(children, 'enet_ros', ['segmentation_node'] + ros_arguments(parameters), folder)
         first_ns = _first_label(folder / 'latency.csv', node)
         before, since = processor_seconds(node.pid), time.monotonic()
-        _let_run(camera, node, seconds)
+        let_run(camera, node, seconds)
         cores = (processor_seconds(node.pid) - before) / (time.monotonic() - since)
         memory = _memory_mb(node.pid)
         camera.end()
@@ -95,7 +95,7 @@ def start(children: List[Child], module: str, arguments: List[str], folder: Path
 
 def _first_label(recording: Path, node: Child) -> int:
     """Wait for the first frame that got its label; return when it was published, ROS time in ns."""
-    deadline = time.monotonic() + _START_SECONDS
+    deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and node.returncode is None:
         with suppress(InputError):      # not there, or its first line is being written
             for row in RowReader(recording):
@@ -105,7 +105,8 @@ def _first_label(recording: Path, node: Child) -> int:
     raise InputError(f'segmentation_node gave no label; see {node.log}')
 
 
-def _let_run(camera: Child, node: Child, seconds: float) -> None:
+def let_run(camera: Child, node: Child, seconds: float) -> None:
+    """Let both run for so long; InputError where one ends early."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if node.returncode is not None or camera.returncode is not None:

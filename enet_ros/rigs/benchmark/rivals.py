@@ -21,7 +21,8 @@ from ...nodes.common.main import spin_main
 from ...resources import find
 from ...segmenter import Segmenter
 from ..processes import Child, isolate
-from .node import start
+from .listener import WARM
+from .node import START_SECONDS, let_run, start
 from .stages import FixedEngine
 
 NULL = 'none'       # an engine that answers at once: what is left is the node
@@ -128,16 +129,25 @@ def _run(name: str, duel: Duel, named: str, folder: Path, seconds: float) -> Dic
         node = start(children, __name__, [name, duel.engine, '--weights', named], folder)
         listener = start(children, __package__ + '.listener',
                          [f'/{NAME}/labels', '--sender', str(node.pid)], folder)
-        camera = start(children, __package__ + '.camera',
-                       [str(side) for side in duel.size] + [str(duel.rate), str(seconds)], folder)
-        if camera.wait(seconds + 60) is None or node.returncode is not None:
-            raise InputError(f'{name} or its camera ended early; see {node.log}')
+        camera = start(children, __package__ + '.camera', [
+            str(side) for side in duel.size] + [str(duel.rate), str(START_SECONDS + seconds)], folder)
+        _wait_until_warm(listener, node)
+        let_run(camera, node, seconds)
         listener.end()
         said: Dict[str, Any] = json.loads(listener.log.read_text('utf-8', 'replace').splitlines()[-1])
         return said
     finally:
         for child in reversed(children):
             child.end()
+
+
+def _wait_until_warm(listener: Child, node: Child) -> None:
+    """Wait for labels to arrive, however long nodes take to find each other; InputError where none do."""
+    deadline = time.monotonic() + START_SECONDS
+    while WARM not in listener.log.read_text('utf-8', 'replace').splitlines():
+        if time.monotonic() > deadline or node.returncode is not None or listener.returncode is not None:
+            raise InputError(f'no labels came; see {node.log}')
+        time.sleep(0.05)
 
 
 RIVALS: Dict[str, Callable[[Engine], None]] = {NAME: own, 'naive node': naive}

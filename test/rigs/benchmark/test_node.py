@@ -42,6 +42,13 @@ def test_the_node_beside_a_plain_one(tmp_path, ros_env, monkeypatch):
     assert os.environ['FASTDDS_DEFAULT_PROFILES_FILE'] == '/mine.xml'
 
 
+def test_a_rival_without_labels_is_told(tmp_path, ros_env, monkeypatch):
+    monkeypatch.setattr(rivals, 'RIVALS', {'nobody': None})
+    with pytest.raises(InputError, match='no labels came; see .*rivals.log'):
+        rivals.compare(rivals.Duel(rivals.NULL, (96, 128), 40.0, True), 'camvid', tmp_path, seconds=1.0)
+    assert 'nobody' in (tmp_path / 'rivals.log').read_text()
+
+
 def test_an_engine_alone_is_called_at_the_cameras_rate(random_weights):
     figures = rivals.alone(rivals.Duel('torch', rivals.SIZE, 20.0, True), random_weights, seconds=0.5)
     assert figures['count'] == 10 and 0 < figures['p50'] <= figures['p99']
