@@ -113,7 +113,7 @@ def run_in_processes(function: Callable[[Any], Any], jobs: Sequence[Any], worker
     try:
         try:
             parts = pool.map(function, jobs)
-        except Exception:   # OSError, ValueError: a worker died between two jobs, the pool closed its pipes
+        except (OSError, ValueError):   # a worker died between two jobs: the pool closed its pipes
             raise died from None
         for part in parts:
             yield part

@@ -154,7 +154,7 @@ def wait_for_recorders(processes: Processes, watcher: Any) -> None:
     def missing() -> List[str]:
         processes.check()
         late = [name for name in (EVALUATION, LATENCY) if not watcher.listens(SEGMENTATION + '/timing', name)]
-        if not late and not watcher.reaches_all(SEGMENTATION + '/timing', SEGMENTATION + '/labels'):
+        if not late and not watcher.reaches_all():
             late = [SEGMENTATION]
         return late
 

@@ -45,7 +45,8 @@ class Watcher:
         self._node.create_subscription(DiagnosticArray, segmentation + '/timing', self._on_timing, 100)
         self._node.create_subscription(Image, segmentation + '/overlay', self._on_overlay, 1)
         self._node.create_subscription(Image, segmentation + '/labels', self._on_labels, 10)
-        self._listeners = ListenerCounts(self._node, self._notify)
+        self._listeners = ListenerCounts(
+            self._node, [segmentation + '/timing', segmentation + '/labels'], self._notify)
         self._node.create_timer(_GRAPH_PERIOD, self._notify)
         self._spinning.start()
 
@@ -91,9 +92,9 @@ class Watcher:
         return any(info.node_name == node for info in self._node.get_subscriptions_info_by_topic(
             self._node.resolve_topic_name(topic)))
 
-    def reaches_all(self, *topics: str) -> bool:
-        """Whether the segmentation node knows every listener of these topics that is seen here."""
-        return self._listeners.complete(*topics)
+    def reaches_all(self) -> bool:
+        """Whether the segmentation node knows all listeners of its timing and labels that are seen here."""
+        return self._listeners.complete()
 
     def wait(self, condition: Callable[[], bool], timeout: float) -> bool:
         """Wait until a condition holds, looking again whenever something happened; False on timeout."""

@@ -48,7 +48,7 @@ class PlaybackNode(Node):
         self._labels = LabelWaiter(stop)
         self._listeners: Optional[ListenerCounts] = None
         if values['pace'] == 'step':
-            self._listeners = ListenerCounts(self)
+            self._listeners = ListenerCounts(self, [values['labels_topic']])
             self.create_subscription(Image, values['labels_topic'], self._labels.received,
                                      QoSProfile(depth=10))
         self._thread = threading.Thread(target=self._run, name='playback', daemon=True)
@@ -106,10 +106,10 @@ class PlaybackNode(Node):
         """Under step, wait until labels will reach whoever else listens to them; False where the end came."""
         if self._listeners is None:
             return True
-        topic, told = self.resolve_topic_name(self._settings['labels_topic']), ''
+        topic, told = self._settings['labels_topic'], ''
         deadline = time.monotonic() + LISTENERS_SECONDS
-        while self.count_subscribers(topic) > 1 and not self._listeners.complete(topic):
-            words = self._listeners.in_words(topic)
+        while self.count_subscribers(topic) > 1 and not self._listeners.complete():
+            words = self._listeners.in_words()
             if words != told:
                 self.get_logger().info(words)
                 told = words

@@ -62,18 +62,18 @@ class CameraOutputs:
 
     def wanted(self) -> Wanted:
         """Ask the graph who listens."""
-        return Wanted(*self._listeners())
+        return Wanted(*self._have_listeners())
 
     def heard(self) -> bool:
         """Whether anybody listens to anything."""
-        return any(self._listeners())
+        return any(self._have_listeners())
 
     def listeners(self) -> Dict[str, int]:
         """Return how many listeners each output has, by topic: those that messages reach now."""
         return {publisher.topic_name: publisher.get_subscription_count()
                 for publisher in (self._timing.publisher,) + self._publishers}
 
-    def _listeners(self) -> Iterator[bool]:
+    def _have_listeners(self) -> Iterator[bool]:
         return (publisher.get_subscription_count() > 0
                 for publisher in (self._timing.publisher,) + self._publishers)
 

@@ -21,7 +21,7 @@ from ...nodes.common.main import spin_main
 from ...resources import find
 from ...segmenter import Segmenter
 from ..processes import Child, isolate
-from .listener import WARM
+from .listener import WARM, WARM_UP
 from .node import START_SECONDS, let_run, start
 from .stages import FixedEngine
 
@@ -135,6 +135,8 @@ def _run(name: str, duel: Duel, named: str, folder: Path, seconds: float) -> Dic
         let_run(camera, node, seconds)
         listener.end()
         said: Dict[str, Any] = json.loads(listener.log.read_text('utf-8', 'replace').splitlines()[-1])
+        if said['count'] <= WARM_UP:
+            raise InputError(f'no labels came after the first {WARM_UP}; see {node.log}')
         return said
     finally:
         for child in reversed(children):

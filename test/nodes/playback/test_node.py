@@ -92,7 +92,7 @@ def test_a_bag_on_its_own_clock(domain_id: int, tmp_path: Path, compressed: bool
 
 def test_step_begins_when_labels_reach_all_who_listen(domain_id: int) -> None:
     """A subscription that playback sees may still be unknown to the node that sends the labels."""
-    def tell(count: int) -> None:
+    def tell(count: object) -> None:
         value = KeyValue(key='/net/labels', value=str(count))
         teller.publish(DiagnosticArray(status=[DiagnosticStatus(name='net: listeners', values=[value])]))
 
@@ -104,7 +104,8 @@ def test_step_begins_when_labels_reach_all_who_listen(domain_id: int) -> None:
                 'source:=synthetic', 'width:=64', 'height:=48', 'max_frames:=1', 'pace:=step',
                 'step_timeout:=0.01', 'labels_topic:=/net/labels']) as process:
             observer.wait(lambda: teller.get_subscription_count() == 1, 'the player listening')
-            tell(1)
+            for count in (1, '\u00b2', '9' * 5000, '-3', ''):    # of these, only the first is a number
+                tell(count)
             process.wait_for('the sender of /net/labels knows 1 of its 2 listeners')
             assert not images
             tell(2)
